@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writing files so that a reader never sees half of one."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from edgecxr.errors import OutputError
+
+
+def sha256(data: bytes | Path) -> str:
+    """SHA-256 of bytes or of a file's content, as 64 hexadecimal digits."""
+    if isinstance(data, bytes):
+        return hashlib.sha256(data).hexdigest()
+    with data.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _output_error(path: Path, error: OSError) -> OutputError:
+    if error.errno == errno.ENOSPC:
+        return OutputError(
+            f"the disk is full: {path} was not written; free some space, then run again"
+        )
+    return OutputError(f"{path} could not be written: {error.strerror or error}")
+
+
+def write_atomic(path: Path, data: bytes | str) -> None:
+    """Write ``data`` under a temporary name beside ``path``, then rename it into place.
+
+    Raises:
+        OutputError: if the disk is full or the folder is not writable; ``path`` is then untouched.
+    """
+    content = data.encode() if isinstance(data, str) else data
+    temporary: str | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+        temporary = None
+    except OSError as error:
+        raise _output_error(path, error) from error
+    finally:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+
+
+def refuse_existing(path: Path, force: bool = False) -> None:
+    """Refuse an output that is already there, so that a long job fails before it starts.
+
+    Raises:
+        OutputError: if ``path`` exists and ``force`` is false.
+    """
+    if path.exists() and not force:
+        raise OutputError(f"{path} exists already; choose another name, or pass --force to replace")
+
+
+@contextmanager
+def new_folder(path: Path, *, force: bool = False) -> Iterator[Path]:
+    """Yield an empty temporary folder that becomes ``path`` when the block ends without error.
+
+    Nothing appears under ``path`` before everything is written; an error removes what was there.
+
+    Raises:
+        OutputError: if ``path`` exists and ``force`` is false, or if it cannot be written.
+    """
+    refuse_existing(path, force)
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        temporary.chmod(0o755)
+        yield temporary
+        if path.exists():
+            old = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
+            os.replace(path, old / path.name)
+            os.replace(temporary, path)
+            shutil.rmtree(old)
+        else:
+            os.replace(temporary, path)
+    except OSError as error:
+        raise _output_error(path, error) from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
