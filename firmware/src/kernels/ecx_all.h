@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Everything that generated code uses.
+ */
+#ifndef ECX_ALL_H
+#define ECX_ALL_H
+
+#include "ecx_kernels.h"
+#include "ecx_maps.h"
+#include "ecx_stream.h"
+
+#if defined(__GNUC__)
+#define ECX_ALIGNED __attribute__((aligned(4)))
+#else
+#define ECX_ALIGNED
+#endif
+
+#endif
