@@ -17,8 +17,13 @@ from edgecxr.export.graph import Graph, Op, Tensor
 # Which file of ``ops`` handles which operators. A family is imported when a model needs it.
 FAMILIES: dict[str, tuple[str, ...]] = {
     "conv": ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"),
+    "pool": ("AVERAGE_POOL_2D", "MAX_POOL_2D"),
     "mean": ("MEAN",),
+    "binary": ("ADD", "MUL", "PRELU"),
+    "unary": ("RELU", "RELU6", "LEAKY_RELU", "LOGISTIC", "HARD_SWISH"),
     "softmax": ("SOFTMAX",),
+    "shape": ("RESHAPE", "SQUEEZE", "PAD", "CONCATENATION"),
+    "quantize": ("QUANTIZE", "DEQUANTIZE"),
 }
 FAMILY_OF = {op: family for family, ops in FAMILIES.items() for op in ops}
 VALUE_TYPES = ("int8", "uint8", "float32")
@@ -114,16 +119,10 @@ class Builder:
     def add(self, layer: Layer) -> None:
         self.layers.append(layer)
 
-    def take_only_producer(self, value: Value, kind: type[Layer]) -> Layer | None:
-        """Remove and return the layer that made ``value``, if it is a ``kind`` and nobody else
-        reads the value: the caller folds it into its own layer."""
-        for layer in reversed(self.layers):
-            if layer.output.index == value.index:
-                if isinstance(layer, kind) and self._uses[value.index] == 1:
-                    self.layers.remove(layer)
-                    return layer
-                return None
-        return None
+    def only_producer(self, value: Value) -> Layer | None:
+        """The layer that made ``value``, if nobody else reads it: the caller may replace it."""
+        made = [layer for layer in self.layers if layer.output.index == value.index]
+        return made[-1] if made and self._uses[value.index] == 1 else None
 
 
 def view(value: Value, height: int, width: int, channels: int) -> Value:

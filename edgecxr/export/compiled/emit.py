@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from edgecxr import __version__
 from edgecxr.export.compiled.layers import Constant, Layer, Value, Window
+from edgecxr.export.compiled.ops.elementwise import literal
 from edgecxr.export.compiled.plan import Plan, Ring
 
 C_TYPES = {"int8": "int8_t", "uint8": "uint8_t", "float32": "float"}
@@ -168,13 +169,8 @@ def _constant(constant: Constant) -> str:
 
 def _literals(flat: NDArray[np.generic]) -> Iterable[str]:
     if flat.dtype == np.float32:
-        return (_float(float(v)) for v in flat.tolist())
+        return (literal(v) for v in flat.tolist())
     return ("(-2147483647 - 1)" if v == -(1 << 31) else str(v) for v in flat.tolist())
-
-
-def _float(value: float) -> str:
-    text = f"{value:.9g}"
-    return f"{text}f" if "." in text or "e" in text else f"{text}.0f"
 
 
 def _wrap(items: Iterable[str]) -> str:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""TFLite's integer arithmetic on Python integers, for tables and constants made at export.
+"""gemmlowp's fixed-point functions on Python integers, for tables and constants made at export.
 
-Every function gives the bits of its namesake in TFLite's and gemmlowp's reference code.
+Every function gives the bits of its namesake in gemmlowp's fixedpoint.h or TFLite's
+quantization_util.cc. Requantization itself is in ``edgecxr.core.quant``.
 """
 
 from __future__ import annotations
@@ -14,11 +15,6 @@ INT32_MAX = (1 << 31) - 1
 
 def clamp(value: int, low: int, high: int) -> int:
     return max(low, min(high, value))
-
-
-def round_away(value: float) -> int:
-    """Nearest integer, halves away from zero: C's ``round``."""
-    return int(math.copysign(math.floor(abs(value) + 0.5), value))
 
 
 def wrap32(value: int) -> int:
@@ -37,27 +33,6 @@ def rounding_shift(value: int, right: int) -> int:
     """RoundingDivideByPOT: ``value / 2**right``, halves away from zero."""
     mask = (1 << right) - 1
     return (value >> right) + ((value & mask) > (mask >> 1) + (value < 0))
-
-
-def requantize(value: int, multiplier: int, shift: int) -> int:
-    """MultiplyByQuantizedMultiplier; ``shift`` > 0 is a left shift, as TFLite counts it."""
-    if shift > 0:
-        return high_mul(wrap32(value << shift), multiplier)
-    return rounding_shift(high_mul(value, multiplier), -shift)
-
-
-def quantize_multiplier(real: float) -> tuple[int, int]:
-    """QuantizeMultiplier: ``real = multiplier * 2**(shift - 31)``, multiplier below 2**31."""
-    if real == 0.0:
-        return 0, 0
-    fraction, shift = math.frexp(real)
-    multiplier = round_away(fraction * (1 << 31))
-    if multiplier == 1 << 31:
-        multiplier //= 2
-        shift += 1
-    if shift < -31:
-        return 0, 0
-    return multiplier, shift
 
 
 def saturating_shift(value: int, exponent: int) -> int:

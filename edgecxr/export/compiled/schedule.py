@@ -56,7 +56,8 @@ def streamable(model: Model) -> int:
             made = rows.get(value.storage)
             if made is None or (made.height, made.row_bytes) != (value.height, value.row_bytes):
                 return count
-        if layer.window is None:
+        same = all(value.height == layer.output.height for value in layer.inputs)
+        if layer.window is None or (len(layer.inputs) > 1 and not same):
             return count
         rows[layer.output.storage] = layer.output
     return len(model.layers)

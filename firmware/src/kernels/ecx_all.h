@@ -5,6 +5,7 @@
 #ifndef ECX_ALL_H
 #define ECX_ALL_H
 
+#include "ecx_float.h"
 #include "ecx_kernels.h"
 #include "ecx_maps.h"
 #include "ecx_stream.h"

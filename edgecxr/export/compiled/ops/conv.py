@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecxr.core.quant import quantize_multiplier
 from edgecxr.errors import ModelError
 from edgecxr.export.compiled.build import Builder, view
-from edgecxr.export.compiled.fixed import quantize_multiplier
 from edgecxr.export.compiled.layers import Constant, Layer, Overlap, Value, Window
+from edgecxr.export.compiled.ops.elementwise import literal
 from edgecxr.export.compiled.ops.window import Geometry, activation_f32, activation_s8, geometry
 from edgecxr.export.graph import Op
 
@@ -92,11 +93,10 @@ class ConvLayer(Layer):
     def _constants_f32(self) -> tuple[Constant, ...]:
         w = self.weights
         names = [f"{self.name}_{part}" for part in ("weights", "bias")]
-        low, high = (f"{float(np.float32(v)):.9g}f" for v in (w.low, w.high))
         return (
             Constant(names[0], "float", w.taps),
             Constant(names[1], "float", w.bias),
-            self._descriptor(names, f"{low}, {high}"),
+            self._descriptor(names, f"{literal(w.low)}, {literal(w.high)}"),
         )
 
     def _descriptor(self, names: list[str], limits: str) -> Constant:

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from edgecxr.core.quant import quantize_multiplier
 from edgecxr.export.compiled.build import Builder
-from edgecxr.export.compiled.fixed import quantize_multiplier
 from edgecxr.export.compiled.layers import Constant, Layer, Value
 from edgecxr.export.graph import Op
 

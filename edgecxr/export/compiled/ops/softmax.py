@@ -5,15 +5,16 @@ from __future__ import annotations
 
 import numpy as np
 
+from edgecxr.core.quant import quantize_multiplier
 from edgecxr.export.compiled.build import Builder
 from edgecxr.export.compiled.fixed import (
     exp_on_negative,
     high_mul,
     input_radius,
-    quantize_multiplier,
     wrap32,
 )
 from edgecxr.export.compiled.layers import Constant, Layer, Overlap, Value
+from edgecxr.export.compiled.ops.elementwise import literal
 from edgecxr.export.graph import Op
 
 DIFF_BITS = 5  # integer bits of the scaled difference, as in TFLite's softmax.h
@@ -35,8 +36,7 @@ class SoftmaxLayer(Layer):
         x = self.inputs[0]
         n = x.height * x.width
         if self.output.dtype == "float32":
-            beta = f"{float(np.float32(self.beta)):.9g}"
-            beta += "f" if "." in beta or "e" in beta else ".0f"
+            beta = literal(self.beta)
             return f"ecx_softmax_f32({xs[0]}, {y}, {n}, {x.channels}, {beta});"
         table = self.constants()[0]
         return (

@@ -7,12 +7,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgecxr.core.quant import activation_range
+from edgecxr.errors import ModelError
 from edgecxr.export.compiled.build import Builder
-from edgecxr.export.compiled.fixed import round_away
 from edgecxr.export.compiled.layers import Value
+from edgecxr.export.compiled.ops.shape import PadLayer
 from edgecxr.export.graph import Op
 
 FLOAT_LIMIT = float(np.finfo(np.float32).max)
+ACTIVATIONS = {
+    "NONE": (-FLOAT_LIMIT, FLOAT_LIMIT),
+    "RELU": (0.0, FLOAT_LIMIT),
+    "RELU6": (0.0, 6.0),
+    "RELU_N1_TO_1": (-1.0, 1.0),
+}
 
 
 @dataclass(frozen=True)
@@ -42,53 +50,60 @@ def geometry(
 
     With ``fold_padding`` a PAD before the op becomes part of the window.
     """
-    x = builder.value(op)
+    x, pads = builder.value(op), (0, 0, 0, 0)
+    if fold_padding and op.options["padding"] == "VALID":
+        x, pads = _fold_padding(builder, x, kernel_h, kernel_w)
     stride_h, stride_w = int(op.options["stride_h"]), int(op.options["stride_w"])
     if max(kernel_h, kernel_w, stride_h, stride_w) > 255 or max(x.height, x.width) > 32767:
-        raise builder.unsupported(op, "a window beyond 255 or a map beyond 32767", "use a smaller one")
+        raise builder.unsupported(
+            op, "a window beyond 255 or a map beyond 32767", "smaller ones are supported"
+        )
     if op.options["padding"] == "SAME":
         out_h, top = _same(x.height, kernel_h, stride_h)
         out_w, left = _same(x.width, kernel_w, stride_w)
     else:
-        out_h, top = -(-(x.height - kernel_h + 1) // stride_h), 0
-        out_w, left = -(-(x.width - kernel_w + 1) // stride_w), 0
+        top, bottom, left, right = pads
+        out_h = -(-(x.height + top + bottom - kernel_h + 1) // stride_h)
+        out_w = -(-(x.width + left + right - kernel_w + 1) // stride_w)
     tensor = builder.graph.tensor(op.outputs[0])
     if len(tensor.shape) != 4 or tensor.shape[:3] != (1, out_h, out_w) or min(out_h, out_w) < 1:
-        raise builder.unsupported(op, f"an output that is not [1, {out_h}, {out_w}, …]",
-                                  "convert the model again")
+        raise builder.unsupported(
+            op, "an output of another size", f"[1, {out_h}, {out_w}, …] is expected"
+        )
     return x, Geometry(kernel_h, kernel_w, stride_h, stride_w, top, left)
+
+
+def _fold_padding(
+    builder: Builder, x: Value, kernel_h: int, kernel_w: int
+) -> tuple[Value, tuple[int, int, int, int]]:
+    """The input before a PAD that only this op reads, and the rows and columns it adds.
+
+    The kernels want less padding than kernel, both sides together; more stays a PAD of its own.
+    """
+    pad = builder.only_producer(x)
+    if isinstance(pad, PadLayer):
+        top, bottom, left, right, before, after = pad.pads
+        if top + bottom < kernel_h and left + right < kernel_w and before == after == 0:
+            builder.layers.remove(pad)
+            return pad.inputs[0], (top, bottom, left, right)
+    return x, (0, 0, 0, 0)
 
 
 def activation_f32(op: Op) -> tuple[float, float]:
     """The fused activation's range."""
-    return {
-        "NONE": (-FLOAT_LIMIT, FLOAT_LIMIT),
-        "RELU": (0.0, FLOAT_LIMIT),
-        "RELU6": (0.0, 6.0),
-        "RELU_N1_TO_1": (-1.0, 1.0),
-    }[_known(op)]
+    return ACTIVATIONS[_known(op)]
 
 
 def activation_s8(op: Op, y: Value) -> tuple[int, int]:
-    """The fused activation's range in the output's quantization (kernel_util.cc)."""
-
-    def quantized(real: float) -> int:
-        return y.zero_point + round_away(float(np.float32(real) / np.float32(y.scale)))
-
-    low, high = activation_f32(op)
-    return (
-        -128 if low == -FLOAT_LIMIT else max(-128, quantized(low)),
-        127 if high == FLOAT_LIMIT else min(127, quantized(high)),
-    )
+    """The fused activation's range in the output's quantization."""
+    return activation_range(_known(op), y.scale, y.zero_point)
 
 
 def _known(op: Op) -> str:
     name = str(op.options.get("fused_activation", "NONE"))
-    if name not in ("NONE", "RELU", "RELU6", "RELU_N1_TO_1"):
-        from edgecxr.errors import ModelError
-
+    if name not in ACTIVATIONS:
         raise ModelError(
             f"{op.name} (operator {op.index}) has the fused activation {name}, but the compiled "
-            "runtime fuses NONE, RELU, RELU6 and RELU_N1_TO_1; convert the model without it"
+            f"runtime fuses {', '.join(ACTIVATIONS)}; convert the model without it"
         )
     return name
