@@ -5,7 +5,7 @@ TFLite requantizes a sum in two roundings. Where the output has zero point -128 
 [-128, 127] (every ReLU and ReLU6 layer), negative sums all give -128, and what remains is a
 staircase of at most 255 steps. The fast kernels climb it with
 
-    q = saturate8(((sum * multiplier) >> 32) + offset) >> FAST_SHIFT)
+    q = saturate8((((sum * multiplier) >> 32) + offset) >> shift)
 
 which is exact if, and only if, every step lies at the same sum. ``Staircase`` holds the steps that
 the layer can reach; ``Staircase.windows`` finds the multipliers that meet all of them, with the
@@ -19,15 +19,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-FAST_SHIFT = 5
-"""Final shift of the fast kernels for sums; sums kept times 256 shift by 8 more."""
-SCALED_OFFSET = (1 << (FAST_SHIFT + 7)) - (128 << (FAST_SHIFT + 8))
-"""The offset of every sum kept times 256: half a step, and the zero point of -128."""
-_ONE = 1 << (32 + FAST_SHIFT)
+SHIFTS = (5, 8)
+"""Final shifts of the pointwise kernels: 8 where the scales are small, for more precision."""
 _NEIGHBOURS = 512
 _MAX_BIAS_STEP = 1 << 15
 
 Ints = NDArray[np.int64]
+
+
+def scaled_offset(shift: int) -> int:
+    """The offset of every sum kept times 256: half a step, and the zero point of -128."""
+    return (1 << (shift + 7)) - (128 << (shift + 8))
 
 
 @dataclass(frozen=True)
@@ -65,9 +67,10 @@ class Staircase:
         real = multiplier * 2.0 ** (-31 - right_shift)
         return cls(np.array(outputs, np.int64), np.array(sums, np.int64), real)
 
-    def windows(self) -> tuple[Window, ...]:
+    def windows(self, shift: int) -> tuple[Window, ...]:
         """All exact multipliers near the real one, nearest first; empty if there is none."""
-        nearest = round(self.real * _ONE)
+        one = 1 << (32 + shift)
+        nearest = round(self.real * one)
         if not 0 < nearest < (1 << 31) - _NEIGHBOURS:
             return ()
         if self.outputs.size == 0:
@@ -77,7 +80,7 @@ class Staircase:
         distance = np.arange(_NEIGHBOURS, dtype=np.int64)
         signed = np.stack([nearest + distance, nearest - distance]).T.reshape(-1)[1:]
         signed = signed[signed > 0]
-        steps = self.outputs[:, None] * _ONE
+        steps = self.outputs[:, None] * one
         low = np.max(steps - self.sums[:, None] * signed, axis=0)
         high = np.min(steps - (self.sums[:, None] - 1) * signed, axis=0)
         good = np.flatnonzero(low < high)
@@ -93,29 +96,155 @@ class Requantization:
     offset: int
 
 
-def plain(steps: Staircase) -> Requantization | None:
-    """For a sum as it is: q = sat8((((sum + bias) * multiplier >> 32) + offset) >> FAST_SHIFT)."""
+def plain(steps: Staircase, shift: int) -> Requantization | None:
+    """For a sum as it is: q = sat8((((sum + bias) * multiplier >> 32) + offset) >> shift)."""
     trial = np.arange(_MAX_BIAS_STEP, dtype=np.int64)
     best: Requantization | None = None
-    for window in steps.windows():
+    for window in steps.windows(shift):
         # bias * multiplier + offset * 2**32 must fall into [low, high).
         rest = (window.low - trial * window.multiplier) % (1 << 32)
         hits = np.flatnonzero(rest < window.high - window.low)
         if hits.size and (best is None or hits[0] < best.bias):
             bias = int(hits[0])
             offset = (window.low - bias * window.multiplier + int(rest[bias])) >> 32
-            best = Requantization(bias, window.multiplier, offset - (128 << FAST_SHIFT))
+            best = Requantization(bias, window.multiplier, offset - (128 << shift))
         if best is not None and best.bias < 64:
             break
     return best
 
 
-def scaled(steps: Staircase) -> Requantization | None:
-    """For a sum times 256: q = sat8((((256 * sum + bias) * multiplier >> 32) + SCALED_OFFSET)
-    >> (FAST_SHIFT + 8)). The bias has eight bits of fraction, so one offset serves all."""
-    half = 1 << (FAST_SHIFT + 7 + 32)
-    for window in steps.windows():
+def scaled(steps: Staircase, shift: int) -> Requantization | None:
+    """For a sum times 256: q = sat8((((256 * sum + bias) * multiplier >> 32) + scaled_offset)
+    >> (shift + 8)). The bias has eight bits of fraction, so one offset serves all channels."""
+    half = 1 << (shift + 7 + 32)
+    for window in steps.windows(shift):
         bias = -(-(256 * window.low - half) // window.multiplier)
         if bias * window.multiplier + half < 256 * window.high:
-            return Requantization(bias, window.multiplier, SCALED_OFFSET)
+            return Requantization(bias, window.multiplier, scaled_offset(shift))
     return None
+
+
+@dataclass(frozen=True)
+class Sums:
+    """The sums of one layer, per output channel, and how TFLite requantizes them.
+
+    ``taps`` int8 [out_c][taps]; ``bias`` with the input's zero point folded in; ``multiplier`` and
+    ``right_shift`` as in TFLite.
+    """
+
+    taps: NDArray[np.int8]
+    bias: Ints
+    multiplier: Ints
+    right_shift: Ints
+
+    def staircase(self, channel: int) -> Staircase:
+        taps = self.taps[channel].astype(np.int64)
+        up, down = int(taps[taps > 0].sum()), int(taps[taps < 0].sum())
+        bias = int(self.bias[channel])
+        return Staircase.of(
+            int(self.multiplier[channel]),
+            int(self.right_shift[channel]),
+            bias - 128 * up + 127 * down,
+            bias + 127 * up - 128 * down,
+        )
+
+
+@dataclass(frozen=True)
+class PackedDepthwise:
+    """``ecx_fast_depthwise`` of a 3x3 layer."""
+
+    stream: NDArray[np.uint32]
+
+    def initializer(
+        self,
+        names: tuple[str, str],
+        out_w: int,
+        strides: tuple[int, int, int],
+        stride: int,
+        pad_left: int,
+    ) -> str:
+        """C initializer. ``names``: of the stream and of the cells of a padding row (as many as a
+        channel has); ``strides``: in_stride, pixel_stride, channel_stride."""
+        channels = len(self.stream) // 5
+        numbers = (channels, out_w, *strides, stride, 1 - pad_left)
+        return f"{{{', '.join((*names, *map(str, numbers)))}}}"
+
+
+def pack_depthwise(sums: Sums) -> PackedDepthwise | None:
+    """Pack a 3x3 layer, or None where a channel has no exact form."""
+    channels = len(sums.taps)
+    stream = np.zeros((channels, 5), np.uint32)
+    columns = sums.taps.reshape(channels, 3, 3)
+    cells = np.zeros((channels, 3, 4), np.int8)
+    cells[:, :, 0] = columns[:, :, 1]
+    cells[:, :, 1] = columns[:, :, 0]
+    cells[:, :, 3] = columns[:, :, 2]
+    stream[:, :3] = cells.view(np.uint32)[:, :, 0]
+    for channel in range(channels):
+        exact = scaled(sums.staircase(channel), SHIFTS[0])
+        if exact is None:
+            return None
+        stream[channel, 3] = (256 * int(sums.bias[channel]) + exact.bias) % (1 << 32)
+        stream[channel, 4] = exact.multiplier
+    return PackedDepthwise(stream.reshape(-1))
+
+
+@dataclass(frozen=True)
+class PackedPointwise:
+    """``ecx_fast_pointwise``: its stream, the offset of even channels, and the final shift."""
+
+    stream: NDArray[np.uint32]
+    offset: int
+    shift: int
+
+    def initializer(
+        self, name: str, in_c: int, out_c: int, pixel_stride: int, channel_stride: int
+    ) -> str:
+        """C initializer; ``name`` is that of the stream."""
+        numbers = (in_c, out_c, pixel_stride, channel_stride, self.offset, self.shift)
+        return f"{{{', '.join((name, *map(str, numbers)))}}}"
+
+
+def pack_pointwise(sums: Sums) -> PackedPointwise | None:
+    """The first of SHIFTS with an exact form for every channel, or None."""
+    channels, count = sums.taps.shape
+    padded = np.zeros((channels, -(-count // 8) * 8), np.int32)
+    padded[:, :count] = sums.taps
+    halves = 256 * padded[0::2] + padded[1::2]
+    if channels % 2 or halves.min() < -(1 << 15):
+        return None
+    words = halves.astype(np.int16).view(np.uint32)
+    steps = [sums.staircase(channel) for channel in range(channels)]
+    for shift in SHIFTS:
+        exact = _pairs(steps, shift)
+        if exact is not None:
+            return PackedPointwise(_stream(sums, words, exact), scaled_offset(shift), shift)
+    return None
+
+
+def _pairs(
+    steps: list[Staircase], shift: int
+) -> list[tuple[Requantization, Requantization]] | None:
+    exact = []
+    for even, odd in zip(steps[0::2], steps[1::2], strict=True):
+        a = scaled(even, shift)
+        b = None if a is None else plain(odd, shift)
+        if a is None or b is None:
+            return None
+        exact.append((a, b))
+    return exact
+
+
+def _stream(
+    sums: Sums,
+    words: NDArray[np.uint32],
+    exact: list[tuple[Requantization, Requantization]],
+) -> NDArray[np.uint32]:
+    stream = np.zeros((len(words), words.shape[1] + 5), np.uint32)
+    stream[:, 2:-3] = words
+    for pair, (a, b) in enumerate(exact):
+        low = int(sums.bias[2 * pair + 1]) + b.bias
+        both = 256 * int(sums.bias[2 * pair]) + a.bias + low
+        values = (both, low, a.multiplier, b.multiplier, b.offset)
+        stream[pair, [0, 1, -3, -2, -1]] = [value % (1 << 32) for value in values]
+    return stream.reshape(-1)

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The fast kernels in portable C99. Sums wrap modulo 2^32 on purpose, so they are unsigned.
+ */
+#include "ecx_fast.h"
+
+#if !ECX_USE_DSP
+
+#include <string.h>
+
+/* Cells outside the map lie in the first and in the last word of a channel. */
+static void pad_row(int8_t *row, uint32_t channels, int32_t stride) {
+  static const int8_t outside[4] = {-128, -128, -128, -128};
+  for (; channels != 0; --channels) {
+    memcpy(row, outside, 4);
+    row += stride;
+    memcpy(row - 4, outside, 4);
+  }
+}
+
+static int8_t quantize(uint32_t sum, uint32_t multiplier, int32_t offset, int shift) {
+  const int64_t product = (int64_t)(int32_t)sum * (int32_t)multiplier;
+  const int32_t q = ((int32_t)(product >> 32) + offset) >> shift;
+  return (int8_t)(q < -128 ? -128 : q > 127 ? 127 : q);
+}
+
+void ecx_fast_pointwise_s8(const int8_t *x, int8_t *y, uint32_t n, const ecx_fast_pointwise *layer,
+                           void *scratch) {
+  const uint32_t words = (layer->in_c + 7u) / 8u * 4u;
+  (void)scratch;
+  if (layer->pixel_stride == 1) {
+    pad_row(y - 1, layer->out_c, layer->channel_stride);
+  }
+  for (uint32_t p = 0; p < n; ++p) {
+    const uint32_t *stream = layer->stream;
+    int8_t *out = y + (int32_t)p * layer->pixel_stride;
+    for (uint32_t c = 0; c < layer->out_c; c += 2) {
+      uint32_t both = stream[0], low = stream[1];
+      stream += 2;
+      for (uint32_t k = 0; k < layer->in_c; ++k) {
+        const uint32_t half = stream[k / 2] >> (k % 2 * 16);
+        both += (uint32_t)(x[k] * (int16_t)half);
+        low += (uint32_t)(x[k] * (int8_t)half);
+      }
+      stream += words;
+      out[0] = quantize(both - low, stream[0], layer->offset_a, layer->shift + 8);
+      out[layer->channel_stride] = quantize(low, stream[1], (int32_t)stream[2], layer->shift);
+      stream += 3;
+      out += 2 * layer->channel_stride;
+    }
+    x += layer->in_c;
+  }
+}
+
+/* The sum of one window row, times 256. */
+static uint32_t row_sum(const int8_t *x, uint32_t word) {
+  return (uint32_t)((x[0] * (int8_t)(word >> 8) + x[1] * (int8_t)word + x[2] * (int8_t)(word >> 24)) *
+                    256);
+}
+
+void ecx_fast_depthwise_s8(const int8_t *const *rows, int8_t *y, const ecx_fast_depthwise *layer) {
+  const uint32_t *stream = layer->stream;
+  if (layer->pixel_stride == 1 && layer->channel_stride > 1) {
+    pad_row(y - 1, layer->channels, layer->channel_stride);
+  }
+  for (uint32_t c = 0; c < layer->channels; ++c) {
+    const int8_t *x[3];
+    for (int r = 0; r < 3; ++r) {
+      x[r] = (rows[r] ? rows[r] + (int32_t)c * layer->in_stride : layer->padding) + layer->first;
+    }
+    int8_t *out = y + (int32_t)c * layer->channel_stride;
+    for (uint32_t i = 0; i < layer->out_w; ++i) {
+      uint32_t sum = stream[3];
+      for (int r = 0; r < 3; ++r) {
+        sum += row_sum(x[r], stream[r]);
+        x[r] += layer->stride;
+      }
+      *out = quantize(sum, stream[4], ECX_FAST_SCALED_OFFSET, ECX_FAST_SCALED_SHIFT);
+      out += layer->pixel_stride;
+    }
+    stream += 5;
+  }
+}
+
+#endif
