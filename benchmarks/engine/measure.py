@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Build a compiled model for an emulated board, run it in QEMU, and read what it cost.
+
+QEMU runs with ``-icount shift=6``, where one instruction lasts longer than a tick of the board's
+timer: the counts are exact and the same on every machine. They are instructions, not cycles.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecxr.errors import MissingPackageError
+from edgecxr.export.compiled.build import Model, build_model
+from edgecxr.export.compiled.emit import emit
+from edgecxr.export.compiled.kernels import KERNELS
+from edgecxr.export.compiled.plan import make_plan
+from edgecxr.export.reader import read_tflite
+
+HERE = Path(__file__).parent / "target"
+PACKAGES = {"arm-none-eabi-": "gcc-arm-none-eabi", "qemu-": "qemu-system-arm"}
+RUN_SECONDS = 600
+
+
+@dataclass(frozen=True)
+class Target:
+    """An emulated board and the core that the code is built for."""
+
+    board: str
+    core: str
+    flags: tuple[str, ...]
+    images_at: int
+    max_images: int
+
+    @property
+    def define(self) -> str:
+        return f"-DBOARD_{self.board.upper().replace('-', '_')}"
+
+
+_M4 = ("-mcpu=cortex-m4", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16")
+M4 = Target("mps2-an386", "cortex-m4", _M4, 0x21000000, 1500)
+M4_PORTABLE = Target(
+    "mps2-an386", "cortex-m4, portable kernels", (*_M4, "-DECX_FORCE_PORTABLE"), 0x21000000, 1500
+)
+M0 = Target("microbit", "cortex-m0", ("-mcpu=cortex-m0",), 0x3D000, 1)
+M0_ON_M4 = Target("mps2-an386", "cortex-m0", ("-mcpu=cortex-m0",), 0x21000000, 1500)
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One program's cost; ``layers`` holds instructions by layer index."""
+
+    instructions: int
+    layers: tuple[int, ...]
+    stack_bytes: int
+    state_bytes: int
+    code_bytes: int
+    constant_bytes: int
+    scores: NDArray[np.generic]
+
+    @property
+    def ram_bytes(self) -> int:
+        return self.state_bytes + self.stack_bytes
+
+    @property
+    def flash_bytes(self) -> int:
+        return self.code_bytes + self.constant_bytes
+
+
+def run_tool(*command: str) -> str:
+    """Run a tool of the toolchain; its output."""
+    if shutil.which(command[0]) is None:
+        package = next(p for prefix, p in PACKAGES.items() if command[0].startswith(prefix))
+        raise MissingPackageError(f"{command[0]} was not found; install it, on Debian: {package}")
+    done = subprocess.run(command, capture_output=True, text=True, timeout=RUN_SECONDS, check=False)
+    if done.returncode != 0:
+        raise MissingPackageError(f"{command[0]} failed: {done.stderr.strip()[-600:]}")
+    return done.stdout
+
+
+def compile_model(data: bytes, folder: Path) -> Model:
+    """Write ``model.c`` and ``model.h`` for one ``.tflite`` file; the model they were made from."""
+    plan = make_plan(build_model(read_tflite(data)))
+    source = emit(plan, "model")
+    (folder / "model.c").write_text(source.code)
+    (folder / "model.h").write_text(source.header)
+    return plan.model
+
+
+def build(target: Target, model: Model, folder: Path, images: int, *, trace: bool) -> Path:
+    """Compile and link; the ELF file."""
+    objects = folder / ("trace" if trace else "plain")
+    objects.mkdir(exist_ok=True)
+    flags = [*target.flags, "-mthumb", "-O2", "-std=c99", "-ffunction-sections", "-fdata-sections"]
+    flags += [target.define, f"-DIMAGE_COUNT={images}", f"-I{folder}", f"-I{KERNELS}", f"-I{HERE}"]
+    if model.output.dtype == "float32":
+        flags.append("-DSCORE=float")
+    sources = [HERE / "main.c", HERE / "startup.c", folder / "model.c"]
+    sources += sorted([*KERNELS.glob("*.c"), *KERNELS.glob("*.S")])
+    made = []
+    for source in sources:
+        made.append(str(objects / f"{source.stem}.o"))
+        # GNU C only for this folder's programs, which are written for one toolchain.
+        extra = ["-std=gnu99"] if source.parent == HERE else []
+        if trace and source.suffix == ".c":
+            extra += ["-include", "trace.h"]
+        run_tool("arm-none-eabi-gcc", *flags, *extra, "-c", str(source), "-o", made[-1])
+    elf = objects / "program.elf"
+    script = ("-T", str(HERE / f"{target.board}.ld"), f"-L{HERE}", "-nostartfiles")
+    libraries = ("--specs=nano.specs", "--specs=nosys.specs", "-Wl,--gc-sections", "-lm")
+    run_tool("arm-none-eabi-gcc", *flags, *script, *made, *libraries, "-o", str(elf))
+    return elf
+
+
+def emulate(target: Target, elf: Path, images: NDArray[np.uint8]) -> str:
+    """Run a program; what it printed."""
+    blob = elf.with_name("images.bin")
+    blob.write_bytes(images.tobytes())
+    machine = ("-M", target.board, "-kernel", str(elf), "-icount", "shift=6")
+    loader = ("-device", f"loader,file={blob},addr={target.images_at:#x},force-raw=on")
+    quiet = ("-display", "none", "-monitor", "none", "-serial", "none")
+    semihosting = ("-chardev", "stdio,id=out", "-semihosting-config", "enable=on,chardev=out")
+    return run_tool("qemu-system-arm", *machine, *loader, *quiet, *semihosting)
+
+
+def section_sizes(elf: Path) -> dict[str, int]:
+    listing = run_tool("arm-none-eabi-size", "-A", str(elf))
+    return {m[1]: int(m[2]) for m in re.finditer(r"^(\.\S+)\s+(\d+)", listing, re.MULTILINE)}
+
+
+def measure(target: Target, data: bytes, images: NDArray[np.uint8], folder: Path) -> Measurement:
+    """Cost of the first image, layer by layer, and the output tensors of all ``images``
+    (uint8 [N, H, W])."""
+    images = images[: target.max_images]
+    model = compile_model(data, folder)
+    plain = build(target, model, folder, len(images), trace=False)
+    printed = emulate(target, plain, images)
+    traced = emulate(target, build(target, model, folder, 1, trace=True), images[:1])
+    sizes = section_sizes(plain)
+    dtype = np.dtype(model.output.dtype)
+    rows = [bytes.fromhex(m[1]) for m in re.finditer(r"scores \d+ ([0-9a-f]+)", printed)]
+    return Measurement(
+        instructions=_number("instructions", printed),
+        layers=tuple(int(m[1]) for m in re.finditer(r"spent (\d+)", traced)),
+        stack_bytes=_number("stack", printed),
+        state_bytes=sizes.get(".data", 0) + sizes.get(".bss", 0),
+        code_bytes=sizes[".text"],
+        constant_bytes=sizes.get(".rodata", 0) + sizes.get(".data", 0),
+        scores=np.array([np.frombuffer(row, dtype) for row in rows]),
+    )
+
+
+def _number(name: str, printed: str) -> int:
+    match = re.search(rf"^{name} (\d+)", printed, re.MULTILINE)
+    if match is None:
+        raise MissingPackageError(f"the emulated program did not print its {name}: {printed[-300:]!r}")
+    return int(match[1])

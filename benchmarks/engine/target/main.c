@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Runs the generated model on IMAGE_COUNT images in memory and prints, one per line:
+ *   scores IMAGE BYTES    the output tensor of one image, in hex
+ *   instructions N        of the first image, from begin to finish (not while tracing)
+ *   stack N               most bytes of stack in use, from the top
+ *   layer INDEX N         instructions of one layer in the first image (only while tracing)
+ */
+#include <string.h>
+
+#include "model.h"
+#include "target.h"
+
+#define PIXELS (MODEL_INPUT_WIDTH * MODEL_INPUT_CHANNELS)
+#define PAINT 0xa5a5a5a5u
+
+extern uint32_t stack_limit[];
+
+#ifndef SCORE
+#define SCORE int8_t
+#endif
+
+/* All that an application needs in RAM: the model's state, one row of pixels, the scores. */
+static model_state state;
+static uint8_t row[PIXELS];
+static SCORE scores[MODEL_OUTPUTS];
+
+__attribute__((section(".measured"))) static char text[2 * sizeof scores + 32];
+
+static char *append_number(char *at, uint32_t value) {
+  char digits[10];
+  int count = 0;
+  do {
+    digits[count++] = (char)('0' + value % 10);
+    value /= 10;
+  } while (value != 0);
+  while (count > 0) {
+    *at++ = digits[--count];
+  }
+  return at;
+}
+
+static void print_line(const char *what, uint32_t number) {
+  char *at = text + strlen(strcpy(text, what));
+  at = append_number(at, number);
+  strcpy(at, "\n");
+  print(text);
+}
+
+static void print_scores(uint32_t image) {
+  const uint8_t *bytes = (const uint8_t *)scores;
+  char *at = append_number(text + strlen(strcpy(text, "scores ")), image);
+  *at++ = ' ';
+  for (uint32_t i = 0; i < sizeof scores; ++i) {
+    *at++ = "0123456789abcdef"[bytes[i] >> 4];
+    *at++ = "0123456789abcdef"[bytes[i] & 15];
+  }
+  strcpy(at, "\n");
+  print(text);
+}
+
+#ifdef ECX_TRACE
+__attribute__((section(".measured"))) static uint32_t spent[MODEL_LAYERS + 1];
+__attribute__((section(".measured"))) static uint32_t entered;
+__attribute__((section(".measured"))) static uint32_t overhead;
+
+/* Time from the end of one call to the start of the next belongs to the layer named first. */
+__attribute__((noinline)) void trace(int layer) {
+  if (layer < 0) {
+    const uint32_t now = timer_ticks();
+    spent[entered] += now - spent[MODEL_LAYERS] - overhead;
+  } else {
+    entered = (uint32_t)layer;
+    spent[MODEL_LAYERS] = timer_ticks();
+  }
+}
+
+static void calibrate(void) {
+  memset(spent, 0, sizeof spent);
+  overhead = 0;
+  trace(0);
+  trace(-1);
+  overhead = spent[0];
+  spent[0] = 0;
+}
+#endif
+
+static void infer(const uint8_t *image) {
+  model_begin(&state);
+  for (uint32_t y = 0; y < MODEL_INPUT_HEIGHT; ++y) {
+    memcpy(row, image + y * PIXELS, PIXELS);
+    model_push_row(&state, row);
+  }
+  model_finish(&state, scores);
+}
+
+int main(void) {
+  uint32_t *bottom = stack_limit;
+  for (volatile uint32_t *at = bottom; (uint32_t)at < (uint32_t)__builtin_frame_address(0) - 64; ++at) {
+    *at = PAINT;
+  }
+  timer_start();
+#ifdef ECX_TRACE
+  calibrate();
+#endif
+  for (uint32_t i = 0; i < IMAGE_COUNT; ++i) {
+    const uint32_t start = timer_ticks();
+    infer((const uint8_t *)IMAGES + i * MODEL_INPUT_HEIGHT * PIXELS);
+    const uint32_t end = timer_ticks();
+    if (i == 0) {
+#ifdef ECX_TRACE
+      for (uint32_t layer = 0; layer < MODEL_LAYERS; ++layer) {
+        print_line("layer ", layer);
+        print_line("spent ", TICKS_TO_INSTRUCTIONS(spent[layer]));
+      }
+#else
+      uint32_t *used = bottom;
+      while (*used == PAINT) {
+        ++used;
+      }
+      extern uint32_t stack_top[];
+      print_line("instructions ", TICKS_TO_INSTRUCTIONS(end - start));
+      print_line("stack ", (uint32_t)((char *)stack_top - (char *)used));
+#endif
+    }
+    print_scores(i);
+  }
+  return 0;
+}
