@@ -31,11 +31,15 @@ VALUE_TYPES = ("int8", "uint8", "float32")
 
 @dataclass(frozen=True)
 class Model:
-    """Layers in execution order, from one input to one output."""
+    """Layers in execution order, from one input to one output.
+
+    ``source_shape`` is the input tensor's own shape, without the batch.
+    """
 
     layers: tuple[Layer, ...]
     input: Value
     output: Value
+    source_shape: tuple[int, ...]
     sha256: str
     size: int
 
@@ -188,4 +192,5 @@ def build_model(graph: Graph) -> Model:
             "the model's output is not computed by any operator; convert a model that does something"
         )
     output = builder._values[graph.outputs[0]]
-    return Model(tuple(builder.layers), source, output, graph.sha256, graph.size)
+    shape = graph.tensor(source.index).shape
+    return Model(tuple(builder.layers), source, output, shape[1:], graph.sha256, graph.size)

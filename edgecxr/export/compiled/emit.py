@@ -42,12 +42,16 @@ class _Emitter:
         return [i for i, layer in enumerate(self.layers) if i < self.plan.depth or layer.by_rows]
 
     @property
-    def ring_index(self) -> dict[int, int]:
-        """Position in the ring table of each storage that is handled by rows."""
-        storages = [self.plan.model.input.storage]
+    def rings(self) -> dict[tuple[int, int, int], Ring]:
+        """The ring table: what is handled by rows, the input first."""
+        values = [self.plan.model.input]
         for i in self.row_layers:
-            storages += [v.storage for v in (*self.layers[i].inputs, self.layers[i].output)]
-        return {storage: i for i, storage in enumerate(dict.fromkeys(storages))}
+            values += [*self.layers[i].inputs, self.layers[i].output]
+        return {value.rows_key: self.plan.ring(value) for value in values}
+
+    def ring(self, value: Value) -> int:
+        """The value's position in the ring table."""
+        return list(self.rings).index(value.rows_key)
 
 
 def emit(plan: Plan, name: str) -> Source:
@@ -105,7 +109,7 @@ typedef struct {{
     int32_t align_integers;
     float align_floats;
   }} arena;
-  uint16_t done[{len(emitter.ring_index)}]; /* rows that are there, per ring */
+  uint16_t done[{len(emitter.rings)}]; /* rows that are there, per ring */
 }} {name}_state;
 
 /* Make ready for a new input. */
@@ -184,28 +188,25 @@ def _wrap(items: Iterable[str]) -> str:
 
 
 def _tables(emitter: _Emitter) -> str:
-    rings = emitter.ring_index
     rows = "".join(
-        f"    {{{r.offset}, {r.stride}, {r.slots}, {r.rows}}},\n"
-        for r in (emitter.plan.rings[storage] for storage in rings)
+        f"    {{{r.offset}, {r.stride}, {r.slots}, {r.rows}}},\n" for r in emitter.rings.values()
     )
-    text = f"/* Rows in the arena: offset, stride, slots, rows. */\nstatic const ecx_ring rings[] = {{\n{rows}}};\n"
+    text = (
+        "/* Rows in the arena: offset, stride, slots, rows. */\n"
+        f"static const ecx_ring rings[] = {{\n{rows}}};\n"
+    )
     if not emitter.plan.depth:
         return text
     stages = ""
     for layer in emitter.layers[: emitter.plan.depth]:
         window = layer.window or Window()
-        ends = [rings[v.storage] for v in (layer.inputs[0], layer.inputs[-1], layer.output)]
+        ends = [emitter.ring(v) for v in (layer.inputs[0], layer.inputs[-1], layer.output)]
         numbers = (*ends, window.kernel, window.stride, window.pad)
         stages += f"    {{{', '.join(map(str, numbers))}}}, /* {layer.name} */\n"
     return (
         f"{text}\n/* Streamed layers: input, other input, output (rings); kernel, stride, padding. */\n"
         f"static const ecx_stage stages[] = {{\n{stages}}};\n"
     )
-
-
-def _ring(emitter: _Emitter, value: Value) -> Ring:
-    return emitter.plan.rings[value.storage]
 
 
 def _pointer(value: Value, offset: int) -> str:
@@ -223,21 +224,20 @@ def _scratch(emitter: _Emitter, index: int) -> str:
 
 def _row_case(emitter: _Emitter, index: int) -> str:
     layer = emitter.layers[index]
-    rings = emitter.ring_index
     suffix = SUFFIXES[layer.inputs[0].dtype]
     window = layer.window or Window()
     lines = [f"  case {index}: /* {layer.op} {layer.inputs[0].shape} -> {layer.output.shape} */"]
     lines[0] = lines[0].replace("×", "x")
-    if window == Window():
-        rows = tuple(_row(rings[v.storage], v) for v in layer.inputs)
+    if not layer.takes_window:
+        rows = tuple(_row(emitter.ring(v), v) for v in layer.inputs)
     else:
         first = f"row * {window.stride} - {window.pad}"
-        ring = rings[layer.inputs[0].storage]
+        ring = emitter.ring(layer.inputs[0])
         lines.append(
             f"    ecx_window_{suffix}(a, &rings[{ring}], {first}, {window.kernel}, rows_{suffix});"
         )
         rows = (f"rows_{suffix}",)
-    y = _row(rings[layer.output.storage], layer.output)
+    y = _row(emitter.ring(layer.output), layer.output)
     lines.append(f"    {layer.row_call(rows, y, _scratch(emitter, index))}")
     lines.append("    break;")
     return "\n".join(lines) + "\n"
@@ -254,7 +254,7 @@ def _run_row(emitter: _Emitter) -> str:
     kernels: dict[str, int] = {}
     for index in emitter.row_layers:
         layer = emitter.layers[index]
-        if layer.window is not None and layer.window != Window():
+        if layer.window is not None and layer.takes_window:
             suffix = SUFFIXES[layer.inputs[0].dtype]
             kernels[suffix] = max(kernels.get(suffix, 0), layer.window.kernel)
     types = {"s8": "int8_t", "f32": "float"}
@@ -341,15 +341,15 @@ def _finish(emitter: _Emitter) -> str:
                 f"    run_row(a, {index}, row);\n  }}\n"
             )
             continue
-        xs = tuple(_pointer(v, _ring(emitter, v).offset) for v in layer.inputs)
-        out = _pointer(layer.output, _ring(emitter, layer.output).offset)
+        xs = tuple(_pointer(v, emitter.plan.ring(v).offset) for v in layer.inputs)
+        out = _pointer(layer.output, emitter.plan.ring(layer.output).offset)
         calls.append(f"  {layer.map_call(xs, out, _scratch(emitter, index))}\n")
     return f"""int {name}_finish({name}_state *state, {C_TYPES[y.dtype]} *scores) {{
   int8_t *a = state->arena.bytes;
   if (state->done[0] != rings[0].rows) {{
     return -1;
   }}
-{"".join(calls)}  memcpy(scores, a + {_ring(emitter, y).offset}, {y.nbytes}u);
+{"".join(calls)}  memcpy(scores, a + {emitter.plan.ring(y).offset}, {y.nbytes}u);
   return 0;
 }}
 """

@@ -50,6 +50,11 @@ class Value:
         return self.height * self.row_bytes
 
     @property
+    def rows_key(self) -> tuple[int, int, int]:
+        """Which rows these are: views of one storage may have other rows."""
+        return self.storage, self.height, self.row_bytes
+
+    @property
     def shape(self) -> str:
         return f"{self.height}×{self.width}×{self.channels}"
 
@@ -100,6 +105,8 @@ class Layer:
     #: Rows can be made one at a time, as soon as the window's rows are there.
     window: Window | None = None
     overlap: Overlap = Overlap.NEVER
+    #: ``row_call`` takes an array of row pointers, not one pointer per input.
+    takes_window: bool = False
     #: Outside the streamed part: run row by row as well, so that dead input rows are reused.
     by_rows: bool = False
     macs: int = 0
@@ -109,6 +116,10 @@ class Layer:
         self.op = op
         self.inputs = inputs
         self.output = output
+
+    def may_overlap(self, value: Value) -> bool:  # noqa: ARG002
+        """Whether ``overlap`` holds for this input."""
+        return self.overlap is not Overlap.NEVER
 
     def row_scratch(self) -> int:
         """Bytes of scratch of one ``row_call``."""
@@ -128,8 +139,8 @@ class Layer:
     def row_call(self, rows: tuple[str, ...], y: str, scratch: str) -> str:
         """C statement that makes one row.
 
-        ``rows`` holds one C expression per input: an array of row pointers where the window is
-        larger than one row, else a pointer to the row.
+        ``rows`` holds one C expression per input: a pointer to the row, or with ``takes_window``
+        an array of row pointers, NULL for a row outside the map.
         """
         raise NotImplementedError(f"{self.op} does not run row by row")
 

@@ -12,7 +12,6 @@ from edgecxr.export.compiled.schedule import (
     PUSH,
     Lives,
     Schedule,
-    may_share,
     ring_height,
     schedule,
     streamable,
@@ -49,6 +48,13 @@ class Plan:
     def total(self) -> int:
         """Arena bytes."""
         return self.placement.total
+
+    def ring(self, value: Value) -> Ring:
+        """The rows of a value; those of a view of a whole map differ from its storage's own."""
+        ring = self.rings[value.storage]
+        if value.rows_key == self.timeline.lives[value.storage].value.rows_key:
+            return ring
+        return Ring(ring.offset, value.row_bytes, value.height, value.height)
 
     def live_bytes(self, layer: int) -> int:
         """The most bytes alive in any step of one layer."""
@@ -121,6 +127,7 @@ def _ring_shapes(timeline: Schedule) -> dict[int, tuple[int, int]]:
             storage = value.storage
             if (
                 layer.overlap is Overlap.PIXELS
+                and layer.may_overlap(value)
                 and shapes[storage][0] == 1
                 and value.height == layer.output.height
                 and value.row_bytes <= stride
@@ -171,14 +178,12 @@ def _rules(timeline: Schedule) -> list[InPlace]:
     rules = []
     for index, layer in enumerate(timeline.model.layers):
         streamed = index < timeline.depth
-        if layer.overlap is Overlap.NEVER or (
-            layer.overlap is Overlap.SAME_START and (streamed or layer.by_rows)
-        ):
+        if layer.overlap is Overlap.SAME_START and (streamed or layer.by_rows):
             continue
         last = max(i for i, step in enumerate(timeline.steps) if step.layer == index)
         for value in layer.inputs:
-            lives = timeline.lives[value.storage]
-            if may_share(layer, lives, last) and value.storage != layer.output.storage:
+            dies = max(timeline.lives[value.storage].died) <= last
+            if dies and layer.may_overlap(value) and value.storage != layer.output.storage:
                 slack = _slack(layer, value, whole=not streamed)
                 rules.append(InPlace(_name(value.storage), _name(layer.output.storage), slack))
     return rules

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from edgecxr.export.compiled.build import Model
-from edgecxr.export.compiled.layers import Layer, Overlap, Value, Window
+from edgecxr.export.compiled.layers import Layer, Value, Window
 
 PUSH = -1  # the "layer" of a step in which an input row arrives
 POINT = Window()
@@ -53,8 +53,7 @@ def streamable(model: Model) -> int:
     rows = {model.input.storage: model.input}
     for count, layer in enumerate(model.layers):
         for value in layer.inputs:
-            made = rows.get(value.storage)
-            if made is None or (made.height, made.row_bytes) != (value.height, value.row_bytes):
+            if value.storage not in rows or rows[value.storage].rows_key != value.rows_key:
                 return count
         same = all(value.height == layer.output.height for value in layer.inputs)
         if layer.window is None or (len(layer.inputs) > 1 and not same):
@@ -114,7 +113,7 @@ def _step(result: Schedule, index: int, row: int | None, done: dict[int, int]) -
         for value in layer.inputs:
             lives = result.lives[value.storage]
             rows = range(len(lives.died))
-            if row is not None:
+            if row is not None and value.rows_key == lives.value.rows_key:
                 rows = range(window.first(row), window.last(row, value.height) + 1)
             for r in rows:
                 lives.died[r] = now
@@ -133,8 +132,3 @@ def ring_height(lives: Lives) -> int:
     while any(born[r + height] <= died[r] for r in range(len(born) - height)):
         height += 1
     return height
-
-
-def may_share(layer: Layer, lives: Lives, step: int) -> bool:
-    """Whether the layer may write over this input in ``step``: nobody reads it later."""
-    return layer.overlap is not Overlap.NEVER and max(lives.died) <= step

@@ -27,6 +27,9 @@ class BinaryLayer(ElementwiseLayer):
         if period > y.row_elements or any(v.height != y.height for v in inputs):
             self.window: Window | None = None  # b belongs to the whole map, not to one row
 
+    def may_overlap(self, value: Value) -> bool:
+        return value.elements == self.output.elements  # what repeats is read again
+
     def _call(self, xs: tuple[str, ...], y: str, count: int) -> str:
         return super()._call((*xs, self.fixed), y, count)
 
@@ -34,7 +37,8 @@ class BinaryLayer(ElementwiseLayer):
 def parse(builder: Builder, op: Op) -> None:
     first, second = (_operand(builder, op, position) for position in (0, 1))
     y_tensor = builder.graph.tensor(op.outputs[0])
-    swap = first.shape != y_tensor.shape and op.name != "PRELU"
+    unfit = first.shape != y_tensor.shape or not builder.is_value(op, 0)
+    swap = unfit and op.name != "PRELU"
     a_at, b_at = (1, 0) if swap else (0, 1)
     if swap:
         first, second = second, first

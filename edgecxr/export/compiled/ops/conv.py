@@ -49,6 +49,7 @@ class ConvLayer(Layer):
         self.weights = weights
         self.macs = y.height * y.width * weights.taps.size
         self.window = Window(where.kernel_h, where.stride_h, where.pad_top)
+        self.takes_window = form != "pointwise"
         in_place = form == "depthwise" and y.elements <= x.elements and y.channels == x.channels
         if form == "pointwise":
             self.overlap = Overlap.PIXELS

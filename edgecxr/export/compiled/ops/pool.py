@@ -12,6 +12,7 @@ from edgecxr.export.graph import Op
 
 class PoolLayer(Layer):
     by_rows = True
+    takes_window = True
 
     def __init__(self, op: Op, x: Value, y: Value, where: Geometry) -> None:
         super().__init__(layer_name(op), op.name, (x,), y)

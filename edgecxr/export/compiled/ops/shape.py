@@ -15,6 +15,7 @@ Pads = tuple[int, int, int, int, int, int]  # top, bottom, left, right, before a
 
 class PadLayer(Layer):
     by_rows = True
+    takes_window = True
 
     def __init__(self, op: Op, x: Value, y: Value, pads: Pads) -> None:
         super().__init__(layer_name(op), op.name, (x,), y)
