@@ -10,14 +10,14 @@ lowest offset whose distance to every placed one is allowed.
 from __future__ import annotations
 
 import random
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-from numpy.typing import NDArray
-
 ALIGNMENT = 4
-TRIES = 60
+
+Bytes = tuple[int, int]  # from, to, within a buffer
+Interval = tuple[int, int]  # the distances strictly between the two are forbidden
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Rectangle:
 
 @dataclass(frozen=True)
 class InPlace:
-    """In ``step`` the buffer ``into`` may lie over the dying ``source``.
+    """In ``step`` the buffer ``into`` may lie over ``source``, which dies then.
 
     ``slack`` is the largest allowed distance of the output's start from the input's, both taken at
     the rectangles of that step; None asks for the same start.
@@ -45,28 +45,25 @@ class InPlace:
 
 @dataclass
 class Buffer:
+    """Steps are kept as bits of an integer: ``alive[bytes]`` has those in which the bytes live."""
+
     name: str
     rectangles: list[Rectangle]
-    array: NDArray[np.int64] = field(init=False, repr=False)
+    alive: dict[Bytes, int] = field(init=False)
+    ends: dict[int, set[Bytes]] = field(init=False)
+    starts: dict[int, set[Bytes]] = field(init=False)
 
     def __post_init__(self) -> None:
-        rows = [(r.offset, r.offset + r.size, r.born, r.died) for r in self.rectangles]
-        self.array = np.array(rows, np.int64).reshape(-1, 4)
-
-    @property
-    def size(self) -> int:
-        return int(self.array[:, 1].max())
-
-    @property
-    def born(self) -> int:
-        return int(self.array[:, 2].min())
-
-    @property
-    def died(self) -> int:
-        return int(self.array[:, 3].max())
-
-
-Interval = tuple[int, int]  # the distances strictly between the two are forbidden
+        self.alive = defaultdict(int)
+        self.ends, self.starts = defaultdict(set), defaultdict(set)
+        for r in self.rectangles:
+            where = (r.offset, r.offset + r.size)
+            self.alive[where] |= (1 << (r.died + 1)) - (1 << r.born)
+            self.starts[r.born].add(where)
+            self.ends[r.died].add(where)
+        self.size = max(high for _, high in self.alive)
+        self.born = min(self.starts)
+        self.died = max(self.ends)
 
 
 def merge(intervals: Iterable[Interval]) -> list[Interval]:
@@ -80,42 +77,35 @@ def merge(intervals: Iterable[Interval]) -> list[Interval]:
     return merged
 
 
-def forbidden(a: Buffer, b: Buffer, rule: InPlace | None) -> list[Interval]:
-    """Distances ``offset(b) - offset(a)`` that make living bytes collide."""
-    x, y = a.array[:, None, :], b.array[None, :, :]
-    together = (x[..., 2] <= y[..., 3]) & (y[..., 2] <= x[..., 3])
-    low, high = x[..., 0] - y[..., 1], x[..., 1] - y[..., 0]
+def forbidden(a: Buffer, b: Buffer, rule: InPlace | None = None) -> list[Interval]:
+    """Distances ``offset(b) - offset(a)`` that make living bytes collide.
+
+    ``rule`` says that a layer works in place from ``a`` into ``b``.
+    """
+    handed: dict[tuple[Bytes, Bytes], int] = defaultdict(int)
     intervals: list[Interval] = []
     if rule is not None:
-        forward = rule.source == a.name
-        handover = x[..., 3] == y[..., 2] if forward else y[..., 3] == x[..., 2]
-        meeting = together & handover
-        together &= ~handover
-        steps = np.broadcast_to(x[..., 3] if forward else y[..., 3], meeting.shape)
-        start = np.broadcast_to(x[..., 0], meeting.shape), np.broadcast_to(y[..., 0], meeting.shape)
-        for step in np.unique(steps[meeting]):
-            at = meeting & (steps == step)
-            intervals += _in_place(
-                int(start[0][at].min() - start[1][at].min()),
-                rule.slack,
-                forward,
-                int(low[at].min()),
-                int(high[at].max()),
-            )
-    return merge([*zip(low[together].tolist(), high[together].tolist(), strict=True), *intervals])
+        for step in a.ends.keys() & b.starts.keys():
+            dying, starting = a.ends[step], b.starts[step]
+            for x in dying:
+                for y in starting:
+                    handed[x, y] |= 1 << step
+            intervals += _in_place(dying, starting, rule.slack)
+    for x, x_alive in a.alive.items():
+        for y, y_alive in b.alive.items():
+            if x_alive & y_alive & ~handed.get((x, y), 0):
+                intervals.append((x[0] - y[1], x[1] - y[0]))
+    return merge(intervals)
 
 
-def _in_place(start: int, slack: int | None, forward: bool, low: int, high: int) -> list[Interval]:
-    """What is left forbidden of (low, high) where the layer may work in place.
-
-    ``start`` is the distance at which input and output start together. ``forward`` says that the
-    distance is output - input, and not the other way round.
-    """
+def _in_place(dying: set[Bytes], starting: set[Bytes], slack: int | None) -> list[Interval]:
+    """What stays forbidden where a layer turns the dying bytes into the starting ones."""
+    start = min(dying)[0] - min(starting)[0]  # the distance at which both start together
+    low = min(dying)[0] - max(high for _, high in starting)
+    high = max(high for _, high in dying) - min(starting)[0]
     if slack is None:
         return [(low, start), (start, high)]
-    if forward:
-        return [(start + slack, high)]
-    return [(low, start - slack)]
+    return [(start + slack, high)]
 
 
 @dataclass(frozen=True)
@@ -124,69 +114,58 @@ class Placement:
     total: int
 
 
-def place(buffers: Sequence[Buffer], rules: Sequence[InPlace], seed: int = 0) -> Placement:
-    """Offsets with a small total: first fit in several orders, the best one kept.
+Pairs = dict[tuple[str, str], list[Interval]]
+
+
+def place(buffers: Sequence[Buffer], rules: Sequence[InPlace], tries: int = 0) -> Placement:
+    """Offsets with a small total: first fit in a few orders, then ``tries`` changed orders.
 
     The search is seeded, so the same buffers give the same placement.
     """
     pairs = _pairs(buffers, rules)
-    floor = _living(buffers, rules)
     by_size = sorted(buffers, key=lambda b: (-b.size, b.born, b.name))
     by_birth = sorted(buffers, key=lambda b: (b.born, -b.size, b.name))
     orders = [by_size, by_birth, by_birth[::-1]]
-    best = min((_first_fit(order, pairs) for order in orders), key=lambda p: p.total)
-    rng = random.Random(seed)
-    order = list(by_size)
-    for _ in range(TRIES if len(buffers) > 2 else 0):
-        if best.total <= floor:
-            break
+    best, order = min(
+        ((_first_fit(order, pairs), order) for order in orders), key=lambda found: found[0].total
+    )
+    rng = random.Random(0)
+    for _ in range(tries):
         trial = list(order)
-        i, j = rng.randrange(len(trial)), rng.randrange(len(trial))
-        trial.insert(j, trial.pop(i))
+        trial.insert(rng.randrange(len(trial)), trial.pop(rng.randrange(len(trial))))
         placement = _first_fit(trial, pairs)
         if placement.total <= best.total:
-            order = trial
-            best = placement
+            best, order = placement, trial
     return best
 
 
-def _pairs(
-    buffers: Sequence[Buffer], rules: Sequence[InPlace]
-) -> dict[tuple[str, str], list[Interval]]:
-    by_pair = {frozenset((r.source, r.into)): r for r in rules}
-    pairs = {}
+def _pairs(buffers: Sequence[Buffer], rules: Sequence[InPlace]) -> Pairs:
+    by_pair = {(rule.source, rule.into): rule for rule in rules}
+    pairs: Pairs = {}
     for i, a in enumerate(buffers):
         for b in buffers[i + 1 :]:
-            if a.born <= b.died and b.born <= a.died:
-                found = forbidden(a, b, by_pair.get(frozenset((a.name, b.name))))
+            if a.born > b.died or b.born > a.died:
+                continue
+            if (b.name, a.name) in by_pair:
+                found = forbidden(b, a, by_pair[b.name, a.name])
+                pairs[b.name, a.name] = found
+                pairs[a.name, b.name] = [(-high, -low) for low, high in found]
+            else:
+                found = forbidden(a, b, by_pair.get((a.name, b.name)))
                 pairs[a.name, b.name] = found
                 pairs[b.name, a.name] = [(-high, -low) for low, high in found]
     return pairs
 
 
-def _living(buffers: Sequence[Buffer], rules: Sequence[InPlace]) -> int:
-    """A lower bound of the total: the most bytes alive at a step, in-place pairs counted once."""
-    last = max(b.died for b in buffers) + 2
-    change = np.zeros(last, np.int64)
-    shared = {rule.source for rule in rules}
-    for buffer in buffers:
-        end = buffer.array[:, 3] + (0 if buffer.name in shared else 1)
-        size = buffer.array[:, 1] - buffer.array[:, 0]
-        np.add.at(change, buffer.array[:, 2], size)
-        np.subtract.at(change, np.maximum(end, buffer.array[:, 2]), size)
-    return int(np.cumsum(change).max())
-
-
-def _first_fit(
-    order: Sequence[Buffer], pairs: dict[tuple[str, str], list[Interval]]
-) -> Placement:
+def _first_fit(order: Sequence[Buffer], pairs: Pairs) -> Placement:
     offsets: dict[str, int] = {}
     total = 0
     for buffer in order:
-        blocked: list[Interval] = []
-        for other, offset in offsets.items():
-            for low, high in pairs.get((other, buffer.name), ()):
-                blocked.append((offset + low, offset + high))
+        blocked = [
+            (offset + low, offset + high)
+            for other, offset in offsets.items()
+            for low, high in pairs.get((other, buffer.name), ())
+        ]
         at = 0
         for low, high in merge(blocked):
             if low < at < high:

@@ -1,45 +1,38 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The memory plan: how deep to stream, which buffers exist, and where they lie."""
+"""The memory plan: which layers run row by row together, which buffers exist, where they lie."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from edgecxr.export.compiled.build import Model
 from edgecxr.export.compiled.layers import Layer, Overlap, Value
 from edgecxr.export.compiled.memory import ALIGNMENT, Buffer, InPlace, Placement, Rectangle, place
-from edgecxr.export.compiled.schedule import (
-    PUSH,
-    Lives,
-    Schedule,
-    ring_height,
-    schedule,
-    streamable,
-)
+from edgecxr.export.compiled.rows import Home, homes, ring_rectangles, staging_rectangles
+from edgecxr.export.compiled.schedule import Schedule, Segment, joinable, schedule, streamable
+
+FINAL_TRIES = 200
 
 
 @dataclass(frozen=True)
 class Ring:
-    """Rows of one storage in the arena: row r is at offset + (r % slots) * stride."""
+    """Rows in the arena: row r is at offset + (r % slots) * stride; -1 stands for no staging row."""
 
     offset: int
     stride: int
     slots: int
     rows: int
-
-    @property
-    def nbytes(self) -> int:
-        return self.slots * self.stride
+    staging: int = -1
 
 
 @dataclass(frozen=True)
 class Plan:
-    """``rings`` by storage; ``scratch`` by layer index, the streamed layers sharing one."""
+    """``homes`` by storage; ``scratch`` is the offset of each layer's, by layer index."""
 
     model: Model
-    depth: int
     timeline: Schedule
-    rings: dict[int, Ring]
+    homes: dict[int, Home]
     scratch: dict[int, int]
     buffers: tuple[Buffer, ...]
     placement: Placement
@@ -49,151 +42,149 @@ class Plan:
         """Arena bytes."""
         return self.placement.total
 
+    @property
+    def depth(self) -> int:
+        """How many of the first layers run while the input arrives."""
+        return next((s.end for s in self.timeline.segments if s.arriving), 0)
+
     def ring(self, value: Value) -> Ring:
         """The rows of a value; those of a view of a whole map differ from its storage's own."""
-        ring = self.rings[value.storage]
-        if value.rows_key == self.timeline.lives[value.storage].value.rows_key:
-            return ring
-        return Ring(ring.offset, value.row_bytes, value.height, value.height)
+        home, storage = self.homes[value.storage], value.storage
+        if home.carrier is not None:
+            return Ring(0, value.row_bytes, 1, value.height)
+        offset = self.placement.offsets[_name(storage)]
+        if value.rows_key != self.timeline.lives[storage].value.rows_key:
+            return Ring(offset, value.row_bytes, value.height, value.height)
+        staging = self.placement.offsets[_staging(storage)] if home.staged else -1
+        return Ring(offset, home.stride, home.slots, value.height, staging)
 
     def live_bytes(self, layer: int) -> int:
         """The most bytes alive in any step of one layer."""
-        steps = [i for i, step in enumerate(self.timeline.steps) if step.layer == layer]
-        return max(self.occupied(step) for step in steps)
+        return max(self.occupied(step) for step in self.timeline.steps_of(layer))
+
+    def spans(self, step: int) -> list[tuple[int, int, str]]:
+        """(from, to, buffer) of everything that lives in the arena at ``step``."""
+        return sorted(
+            (self.placement.offsets[b.name] + low, self.placement.offsets[b.name] + high, b.name)
+            for b in self.buffers
+            for (low, high), alive in b.alive.items()
+            if alive >> step & 1
+        )
 
     def occupied(self, step: int) -> int:
         """Bytes of the arena that hold something living at ``step``."""
-        spans: list[tuple[int, int]] = []
-        for buffer in self.buffers:
-            rows = buffer.array
-            now = rows[(rows[:, 2] <= step) & (rows[:, 3] >= step)]
-            at = self.placement.offsets[buffer.name]
-            spans += [(at + int(low), at + int(high)) for low, high in now[:, :2]]
         total = end = 0
-        for low, high in sorted(spans):
+        for low, high, _ in self.spans(step):
             total += max(0, high - max(low, end))
             end = max(end, high)
         return total
 
 
 def make_plan(model: Model, depth: int | None = None) -> Plan:
-    """The plan with the least total, or the plan for a given streaming depth."""
-    if depth is not None:
-        return _plan(model, depth, in_place=True)
-    plans = [_plan(model, d, in_place=True) for d in range(streamable(model) + 1)]
-    return min(plans, key=lambda plan: (plan.total, plan.depth))
+    """The plan with the least total; with ``depth``, among those that stream so many layers."""
+    depths = range(streamable(model) + 1) if depth is None else (depth,)
+    best = min((_plan(model, _cut(model, d, ())) for d in depths), key=lambda p: p.total)
+    head = best.depth
+    joins: frozenset[int] = frozenset()
+    improved = True
+    while improved:
+        improved = False
+        for index in range(head + 1, len(model.layers)):
+            trial = _plan(model, _cut(model, head, joins ^ {index}))
+            if trial is not None and trial.total < best.total:
+                best, joins, improved = trial, joins ^ {index}, True
+    return _plan(model, best.timeline.segments, tries=FINAL_TRIES)
 
 
 def plain_plan(model: Model) -> Plan:
     """What a plain runtime needs: whole maps, nothing in place, dead maps reused."""
-    return _plan(model, 0, in_place=False)
+    return _plan(model, _cut(model, 0, ()), in_place=False)
 
 
-def _plan(model: Model, depth: int, *, in_place: bool) -> Plan:
-    timeline = schedule(model, depth)
-    shapes = _ring_shapes(timeline)
-    buffers = [
-        Buffer(_name(storage), _rectangles(lives, *shapes[storage]))
-        for storage, lives in timeline.lives.items()
-    ]
-    scratch = _scratch_buffers(timeline)
-    rules = _rules(timeline) if in_place else []
-    everything = (*buffers, *(buffer for buffer, _ in scratch))
-    placement = place(everything, rules)
-    rings = {
-        storage: Ring(placement.offsets[_name(storage)], stride, slots, len(lives.born))
-        for (storage, lives), (slots, stride) in zip(
-            timeline.lives.items(), shapes.values(), strict=True
-        )
+def _cut(model: Model, head: int, joins: Iterable[int]) -> tuple[Segment, ...]:
+    """Segments: the head, then one per layer, where layer i of ``joins`` joins the one before."""
+    segments = [Segment(0, head, True, True)] if head else []
+    for index in range(head, len(model.layers)):
+        start = segments[-1].start if segments else 0
+        free = bool(segments) and not segments[-1].arriving
+        if index in joins and free and joinable(model, start, index + 1):
+            segments[-1] = Segment(start, index + 1, True)
+        else:
+            segments.append(Segment(index, index + 1, model.layers[index].by_rows))
+    return tuple(segments)
+
+
+def _plan(
+    model: Model, segments: Sequence[Segment], *, in_place: bool = True, tries: int = 0
+) -> Plan:
+    timeline = schedule(model, segments)
+    found = homes(timeline)
+    buffers = [*_row_buffers(timeline, found), *_scratch_buffers(timeline)]
+    rules = _rules(timeline, found) if in_place else []
+    placement = place(buffers, rules, tries)
+    scratch = {
+        i: placement.offsets[_scratch(i)]
+        for i in range(len(model.layers))
+        if _scratch(i) in placement.offsets
     }
-    where = {layer: placement.offsets[buffer.name] for buffer, layers in scratch for layer in layers}
-    return Plan(model, depth, timeline, rings, where, everything, placement)
+    return Plan(model, timeline, found, scratch, tuple(buffers), placement)
 
 
 def _name(storage: int) -> str:
     return f"value {storage}"
 
 
-def _ring_shapes(timeline: Schedule) -> dict[int, tuple[int, int]]:
-    """(slots, stride) per storage. A row that the next layer overwrites in place lies in the slot
-    of the row that replaces it."""
-    shapes = {
-        storage: (ring_height(lives), lives.value.row_bytes)
-        for storage, lives in timeline.lives.items()
-    }
-    for layer in reversed(timeline.model.layers[: timeline.depth]):
-        slots, stride = shapes[layer.output.storage]
-        for value in layer.inputs:
-            storage = value.storage
-            if (
-                layer.overlap is Overlap.PIXELS
-                and layer.may_overlap(value)
-                and shapes[storage][0] == 1
-                and value.height == layer.output.height
-                and value.row_bytes <= stride
-                and _readers(timeline.model, storage) == [layer]
-            ):
-                shapes[storage] = (slots, stride)
-    return shapes
+def _staging(storage: int) -> str:
+    return f"staging {storage}"
 
 
-def _readers(model: Model, storage: int) -> list[Layer]:
-    return [layer for layer in model.layers if any(v.storage == storage for v in layer.inputs)]
+def _scratch(layer: int) -> str:
+    return f"scratch {layer}"
 
 
-def _rectangles(lives: Lives, slots: int, stride: int) -> list[Rectangle]:
-    size = lives.value.row_bytes
-    if len(set(zip(lives.born, lives.died, strict=True))) == 1:  # a whole map
-        return [Rectangle(0, size * len(lives.born), lives.born[0], lives.died[0])]
-    return [
-        Rectangle((row % slots) * stride, size, born, died)
-        for row, (born, died) in enumerate(zip(lives.born, lives.died, strict=True))
-    ]
+def _row_buffers(timeline: Schedule, found: dict[int, Home]) -> list[Buffer]:
+    buffers = []
+    for storage, lives in timeline.lives.items():
+        home = found[storage]
+        if home.carrier is not None:
+            continue
+        carried = [timeline.lives[s] for s, h in found.items() if h.carrier == storage]
+        buffers.append(Buffer(_name(storage), ring_rectangles(lives, home, carried)))
+        if home.staged:
+            buffers.append(Buffer(_staging(storage), staging_rectangles(lives, home, carried)))
+    return buffers
 
 
-def _scratch_buffers(timeline: Schedule) -> list[tuple[Buffer, tuple[int, ...]]]:
-    """One scratch buffer for the streamed part, one for each later layer that needs some."""
-    found = []
-    layers = timeline.model.layers
-    streamed = max((layer.row_scratch() for layer in layers[: timeline.depth]), default=0)
-    if streamed:
-        whole = Rectangle(0, _aligned(streamed), 0, timeline.streamed - 1)
-        found.append((Buffer("scratch", [whole]), tuple(range(timeline.depth))))
-    for index in range(timeline.depth, len(layers)):
-        layer = layers[index]
-        size = layer.row_scratch() if layer.by_rows else layer.map_scratch()
-        steps = [i for i, step in enumerate(timeline.steps) if step.layer == index]
+def _scratch_buffers(timeline: Schedule) -> list[Buffer]:
+    buffers = []
+    for index, layer in enumerate(timeline.model.layers):
+        by_rows = timeline.segment_of(index).by_rows
+        size = layer.row_scratch() if by_rows else layer.map_scratch()
         if size:
-            buffer = Buffer(f"scratch {index}", [Rectangle(0, _aligned(size), steps[0], steps[-1])])
-            found.append((buffer, (index,)))
-    return found
+            size = -(-size // ALIGNMENT) * ALIGNMENT
+            steps = timeline.steps_of(index)
+            buffers.append(Buffer(_scratch(index), [Rectangle(0, size, s, s) for s in steps]))
+    return buffers
 
 
-def _aligned(size: int) -> int:
-    return -(-size // ALIGNMENT) * ALIGNMENT
-
-
-def _rules(timeline: Schedule) -> list[InPlace]:
+def _rules(timeline: Schedule, found: dict[int, Home]) -> list[InPlace]:
     """The pairs of buffers between which a layer may work in place."""
     rules = []
     for index, layer in enumerate(timeline.model.layers):
-        streamed = index < timeline.depth
-        if layer.overlap is Overlap.SAME_START and (streamed or layer.by_rows):
-            continue
-        last = max(i for i, step in enumerate(timeline.steps) if step.layer == index)
+        by_rows = timeline.segment_of(index).by_rows
+        if by_rows:
+            continue  # rows in place are carried
+        last = timeline.steps_of(index)[-1]
         for value in layer.inputs:
             dies = max(timeline.lives[value.storage].died) <= last
             if dies and layer.may_overlap(value) and value.storage != layer.output.storage:
-                slack = _slack(layer, value, whole=not streamed)
-                rules.append(InPlace(_name(value.storage), _name(layer.output.storage), slack))
+                into = layer.output.storage
+                if found[value.storage].carrier is None and found[into].carrier is None:
+                    rules.append(InPlace(_name(value.storage), _name(into), _slack(layer, value)))
     return rules
 
 
-def _slack(layer: Layer, value: Value, *, whole: bool) -> int | None:
+def _slack(layer: Layer, value: Value) -> int | None:
     if layer.overlap is Overlap.SAME_START:
         return None
-    rows = value.height if whole else 1
-    return min(0, rows * (value.row_bytes - layer.output.row_bytes))
-
-
-__all__ = ["PUSH", "Plan", "Ring", "make_plan", "plain_plan"]
+    return min(0, value.nbytes - layer.output.nbytes)

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When every row is made and last read, for a given streaming depth.
+"""When every row is made and last read.
 
-The first ``depth`` layers run row by row while the input arrives: after every new row, the deepest
-layer that can make a row makes one (``ecx_stream_next`` does the same on the target). The others
-run afterwards, each over its whole map.
+The layers are cut into segments. A segment by rows makes its layers' rows in turn: always the
+deepest layer that can make a row makes one (``ecx_stream_next`` does the same on the target). The
+first segment may take its input rows as they arrive; the others find their input complete. A
+segment by maps is one layer that makes its whole output in one call.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from edgecxr.export.compiled.build import Model
@@ -15,6 +17,16 @@ from edgecxr.export.compiled.layers import Layer, Value, Window
 
 PUSH = -1  # the "layer" of a step in which an input row arrives
 POINT = Window()
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Layers start … end - 1. ``arriving``: their input arrives row by row."""
+
+    start: int
+    end: int
+    by_rows: bool
+    arriving: bool = False
 
 
 @dataclass(frozen=True)
@@ -37,71 +49,88 @@ class Lives:
 @dataclass
 class Schedule:
     model: Model
-    depth: int
+    segments: tuple[Segment, ...]
     steps: list[Step] = field(default_factory=list)
     lives: dict[int, Lives] = field(default_factory=dict)  # by storage
 
-    @property
-    def streamed(self) -> int:
-        """Number of steps of the streamed part."""
-        tail = (i for i, step in enumerate(self.steps) if step.layer >= self.depth)
-        return next(tail, len(self.steps))
+    def segment_of(self, layer: int) -> Segment:
+        return next(s for s in self.segments if s.start <= layer < s.end)
+
+    def steps_of(self, layer: int) -> list[int]:
+        return [i for i, step in enumerate(self.steps) if step.layer == layer]
+
+
+def joinable(model: Model, start: int, end: int) -> bool:
+    """Whether the layers start … end - 1 can run in one segment by rows."""
+    made: dict[int, Value] = {}
+    for layer in model.layers[start:end]:
+        if layer.window is None:
+            return False
+        for value in layer.inputs:
+            inside = made.get(value.storage)
+            if inside is not None and inside.rows_key != value.rows_key:
+                return False
+            if value.height != layer.output.height and len(layer.inputs) > 1:
+                return False
+        made[layer.output.storage] = layer.output
+    return True
 
 
 def streamable(model: Model) -> int:
-    """How many of the first layers could run row by row."""
-    rows = {model.input.storage: model.input}
-    for count, layer in enumerate(model.layers):
-        for value in layer.inputs:
-            if value.storage not in rows or rows[value.storage].rows_key != value.rows_key:
-                return count
-        same = all(value.height == layer.output.height for value in layer.inputs)
-        if layer.window is None or (len(layer.inputs) > 1 and not same):
-            return count
-        rows[layer.output.storage] = layer.output
+    """How many of the first layers can run while the input arrives."""
+    key = model.input.rows_key
+    for end in range(1, len(model.layers) + 1):
+        inputs = model.layers[end - 1].inputs
+        views = any(v.storage == key[0] and v.rows_key != key for v in inputs)
+        if views or not joinable(model, 0, end):
+            return end - 1
     return len(model.layers)
 
 
-def ready(layer: Layer, row: int, done: dict[int, int]) -> bool:
-    """Whether all the input rows that output row ``row`` reads are there."""
-    window = layer.window or POINT
-    return row < layer.output.height and all(
-        done[value.storage] > window.last(row, value.height) for value in layer.inputs
-    )
-
-
-def schedule(model: Model, depth: int) -> Schedule:
+def schedule(model: Model, segments: Sequence[Segment]) -> Schedule:
     """The steps of one inference, and the lives of all rows."""
-    result = Schedule(model, depth)
-    _start(result, model.input)
-    for layer in model.layers:
-        _start(result, layer.output)
+    result = Schedule(model, tuple(segments))
+    for value in (model.input, *(layer.output for layer in model.layers)):
+        # A storage is described by the value that made it; a view adds no rows of its own.
+        nothing = [-1] * value.height
+        result.lives.setdefault(value.storage, Lives(value, list(nothing), list(nothing)))
     done = {storage: 0 for storage in result.lives}
+    head = next((s for s in segments if s.arriving), None)
     for row in range(model.input.height):
         _step(result, PUSH, row, done)
-        while (index := _next(model, depth, done)) is not None:
-            _step(result, index, done[model.layers[index].output.storage], done)
-    for index in range(depth, len(model.layers)):
-        layer = model.layers[index]
-        for row in range(layer.output.height) if layer.by_rows else (None,):
-            _step(result, index, row, done)
+        if head is not None:
+            _run_rows(result, head, done)
+    for segment in segments:
+        if segment.by_rows and not segment.arriving:
+            _run_rows(result, segment, done)
+        elif not segment.by_rows:
+            _step(result, segment.start, None, done)
     lives = result.lives[model.output.storage]
     lives.died = [len(result.steps)] * len(lives.died)
     return result
 
 
-def _start(result: Schedule, value: Value) -> None:
-    # A storage is described by the value that made it; a view adds no rows of its own.
-    nothing = [-1] * value.height
-    result.lives.setdefault(value.storage, Lives(value, list(nothing), list(nothing)))
+def _run_rows(result: Schedule, segment: Segment, done: dict[int, int]) -> None:
+    while True:
+        for index in range(segment.end - 1, segment.start - 1, -1):
+            layer = result.model.layers[index]
+            row = done[layer.output.storage]
+            if row < layer.output.height and _ready(result, layer, row, done):
+                _step(result, index, row, done)
+                break
+        else:
+            return
 
 
-def _next(model: Model, depth: int, done: dict[int, int]) -> int | None:
-    for index in range(depth - 1, -1, -1):
-        layer = model.layers[index]
-        if ready(layer, done[layer.output.storage], done):
-            return index
-    return None
+def _ready(result: Schedule, layer: Layer, row: int, done: dict[int, int]) -> bool:
+    window = layer.window or POINT
+    for value in layer.inputs:
+        there = done[value.storage]
+        if value.rows_key != result.lives[value.storage].value.rows_key:
+            there = value.height  # a view of a map that is complete
+        if there <= window.last(row, value.height):
+            return False
+    return True
 
 
 def _step(result: Schedule, index: int, row: int | None, done: dict[int, int]) -> None:
@@ -123,12 +152,3 @@ def _step(result: Schedule, index: int, row: int | None, done: dict[int, int]) -
         lives.born[r] = now
         lives.died[r] = max(lives.died[r], now)
         done[output.storage] += 1
-
-
-def ring_height(lives: Lives) -> int:
-    """The fewest row slots so that no row is overwritten while it lives."""
-    born, died = lives.born, lives.died
-    height = 1
-    while any(born[r + height] <= died[r] for r in range(len(born) - height)):
-        height += 1
-    return height

@@ -6,7 +6,6 @@
 
 #if ECX_USE_DSP
 
-#include <arm_acle.h>
 #include <string.h>
 
 #include "ecx_dsp_fast.h"
@@ -21,40 +20,22 @@ static void pad_row(int8_t *row, uint32_t channels, int32_t stride) {
   }
 }
 
-static uint32_t load_4(const int8_t *x) {
-  uint32_t word;
-  memcpy(&word, x, 4);
-  return word;
-}
-
-/* Four taps of one pixel to two words, three words apart: 8 instructions. */
-static void expand_4(uint32_t word, uint32_t *to) {
-  const uint32_t even = (uint32_t)__sxtb16((int8x4_t)word);
-  const uint32_t odd = (uint32_t)__sxtb16((int8x4_t)(word >> 8 | word << 24));
-  to[0] = (even & 0xffffu) | odd << 16;
-  to[3] = (even >> 16) | (odd & 0xffff0000u);
-}
-
-/* Three pixels to pairs of int16 [ceil8(taps) / 2][3]. */
-static void expand(const int8_t *x0, const int8_t *x1, const int8_t *x2, uint32_t taps,
-                   uint32_t *to) {
-  for (; taps >= 4; taps -= 4) {
-    expand_4(load_4(x0), to);
-    expand_4(load_4(x1), to + 1);
-    expand_4(load_4(x2), to + 2);
-    x0 += 4;
-    x1 += 4;
-    x2 += 4;
-    to += 6;
+/* Three pixels to pairs of int16 [ceil8(in_c) / 2][3]; what is missing repeats the last one. This
+ * is for odd shapes; the assembly expands whole tiles of multiples of eight channels itself. */
+static void expand(const int8_t *x, uint32_t n, uint32_t in_c, int16_t *to) {
+  for (uint32_t p = 0; p < 3; ++p) {
+    for (uint32_t k = 0; k < in_c; ++k) {
+      to[6 * (k / 2) + 2 * p + k % 2] = x[k];
+    }
+    x += p + 1 < n ? in_c : 0;
   }
-  if (taps != 0) {
-    uint32_t rest[3] = {0, 0, 0};
-    memcpy(&rest[0], x0, taps);
-    memcpy(&rest[1], x1, taps);
-    memcpy(&rest[2], x2, taps);
-    expand_4(rest[0], to);
-    expand_4(rest[1], to + 1);
-    expand_4(rest[2], to + 2);
+}
+
+static void run(const ecx_dsp_pixels *job, uint32_t words) {
+  if (words % 16u == 0) {
+    ecx_dsp_pixels_by_32(job);
+  } else {
+    ecx_dsp_pixels_by_8(job);
   }
 }
 
@@ -67,11 +48,25 @@ static void copy_rest(const int8_t *from, int8_t *y, uint32_t n, const ecx_fast_
   }
 }
 
+/* The last n < 3 pixels, by way of [3][out_c] behind the expanded ones. */
+static void run_rest(ecx_dsp_pixels job, const int8_t *x, int8_t *y, uint32_t n,
+                     const ecx_fast_pointwise *layer, uint32_t words) {
+  int8_t *rest = (int8_t *)(job.x + 3 * words);
+  expand(x, n, layer->in_c, (int16_t *)job.x);
+  job.pixels = 0;
+  job.tiles = 1;
+  job.y = rest;
+  job.pixel_stride = layer->out_c;
+  job.channel_stride = 1;
+  job.next = 2 - 2 * layer->out_c;
+  run(&job, words);
+  copy_rest(rest, y, n, layer);
+}
+
 void ecx_fast_pointwise_s8(const int8_t *x, int8_t *y, uint32_t n, const ecx_fast_pointwise *layer,
                            void *scratch) {
   const uint32_t words = (layer->in_c + 7u) / 8u * 4u;
   uint32_t *pixels = (uint32_t *)scratch;
-  int8_t *rest = (int8_t *)(pixels + 3 * words);
   const int32_t by = layer->pixel_stride, across = layer->channel_stride;
   ecx_dsp_pixels job = {y,
                         by,
@@ -82,35 +77,31 @@ void ecx_fast_pointwise_s8(const int8_t *x, int8_t *y, uint32_t n, const ecx_fas
                         layer->offset_a,
                         pixels + 3 * words,
                         layer->shift == 8 ? 4 : 0,
-                        layer->stream};
+                        layer->stream,
+                        x,
+                        layer->in_c,
+                        3 * by - layer->out_c * across,
+                        n / 3u};
   if (by == 1) {
     pad_row(y - 1, layer->out_c, across);
   }
-  if (layer->in_c % 8u != 0) {
+  if (layer->in_c % 8u == 0) {
+    if (n >= 3) {
+      run(&job, words);
+    }
+  } else {
     memset(pixels + 3 * (words - 4), 0, 48);
+    job.pixels = 0;
+    job.tiles = 1;
+    for (uint32_t p = 0; p + 3 <= n; p += 3) {
+      expand(x + p * layer->in_c, 3, layer->in_c, (int16_t *)scratch);
+      job.y = y + (int32_t)p * by;
+      run(&job, words);
+    }
   }
-  for (; n != 0; n -= 3) {
-    const int8_t *x1 = n > 1 ? x + layer->in_c : x;
-    const int8_t *x2 = n > 2 ? x1 + layer->in_c : x1;
-    expand(x, x1, x2, layer->in_c, pixels);
-    if (n < 3) {
-      job.y = rest;
-      job.pixel_stride = layer->out_c;
-      job.channel_stride = 1;
-      job.next = 2 - 2 * layer->out_c;
-    }
-    if (words % 16u == 0) {
-      ecx_dsp_pixels_by_32(&job);
-    } else {
-      ecx_dsp_pixels_by_8(&job);
-    }
-    if (n < 3) {
-      copy_rest(rest, y, n, layer);
-      return;
-    }
-    x = x2 + layer->in_c;
-    y += 3 * by;
-    job.y = y;
+  if (n % 3u != 0) {
+    const uint32_t whole = n - n % 3u;
+    run_rest(job, x + whole * layer->in_c, y + (int32_t)whole * by, n % 3u, layer, words);
   }
 }
 
@@ -122,17 +113,17 @@ void ecx_fast_depthwise_s8(const int8_t *const *rows, int8_t *y, const ecx_fast_
   }
   job.offset = ECX_FAST_SCALED_OFFSET;
   job.pixel_stride = layer->pixel_stride;
-  job.entry = pairs == 0 ? 0 : 4 + 4 * (pairs % 3u);
   job.odd = 4 * (layer->out_w % 2u);
+  job.entry = pairs == 0 ? 0 : 4 + 4 * (pairs % 3u);
   job.stream = layer->stream;
   job.stream_end = layer->stream + 5 * layer->channels;
-  for (int r = 0; r < 3; ++r) {
-    job.steps[r] = rows[r] ? layer->in_stride : 0;
-    job.rows[r] = (rows[r] ? rows[r] : layer->padding) + layer->first;
-  }
   job.length = (int32_t)(2 * pairs * layer->stride);
-  job.y = y;
-  job.channel_stride = layer->channel_stride;
+  for (int r = 0; r < 3; ++r) {
+    job.steps[r] = (rows[r] ? layer->in_stride : 0) - job.length;
+    job.rows[r] = (rows[r] ? rows[r] : layer->padding) + layer->first - job.steps[r];
+  }
+  job.steps[3] = layer->channel_stride - (int32_t)(2 * pairs) * layer->pixel_stride;
+  job.y = y - job.steps[3];
   if (layer->stride == 1) {
     ecx_dsp_row_stride_1(&job);
   } else {

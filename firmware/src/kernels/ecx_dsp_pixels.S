@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Pointwise convolution, three pixels at a time, all channels.
+ * Pointwise convolution, three pixels at a time, all channels of one tile after the other.
  *
  * Register tile: 3 pixels x 2 channels. One step takes two taps, so 12 MACs, in
  *     1 LDM (three pixel words) + 6 SMLAD + 1 SXTB16 + 1/3 LDM (three weight words)
@@ -33,13 +33,17 @@
 #define X r12
 #define STREAM lr
 
-/* The frame: ecx_dsp_pixels up to finish. */
+/* The frame: ecx_dsp_pixels. */
 #define FRAME_Y 0
 #define FRAME_X 20
 #define FRAME_OFFSET 24
 #define FRAME_X_END 28
 #define FRAME_FINISH 32
-#define FRAME_SIZE 40
+#define FRAME_STREAM 36
+#define FRAME_PIXELS 40
+#define FRAME_TILE_STEP 48
+#define FRAME_TILES 52
+#define FRAME_SIZE 60
 
 /* The first step of a pair: the biases wait in A2 and B2, so no sum is set first. */
         .macro  first w
@@ -71,8 +75,8 @@
         step    W2
         .endm
 
-/* Multiply, shift, saturate and store six sums; then the next pair of channels, or the end. */
-        .macro  finish shift, again
+/* Multiply, shift, saturate and store six sums; then the next pair of channels or of pixels. */
+        .macro  finish shift, again, end
         ldm     STREAM!, {W0, W1, W2}           /* multipliers of a and b, offset of b */
         ldr     X0, [sp, #FRAME_OFFSET]
         sub     A0, A0, B0
@@ -103,22 +107,77 @@
         str     X0, [sp, #FRAME_Y]
         cmp     STREAM, W1
         bne     \again
-        add     sp, sp, #FRAME_SIZE
-        pop     {r4-r11, pc}
+        b       \end
         .endm
 
 /* Copies the job to the frame and turns `finish` from an index into an address. */
         .macro  enter finishes
         push    {r4-r11, lr}
         sub     sp, sp, #FRAME_SIZE
-        ldm     r0!, {r1-r8}
-        stm     sp, {r1-r8}
-        ldrd    r9, lr, [r0]
-        adr     r10, \finishes
-        ldr     r10, [r10, r9]
-        str     r10, [sp, #FRAME_FINISH]
-        ldr     X, [sp, #FRAME_X]
+        mov     r9, sp
+        ldm     r0!, {r1-r7}
+        stm     r9!, {r1-r7}
+        ldm     r0, {r1-r7}
+        adr     r8, \finishes
+        ldr     r2, [r8, r2]
+        stm     r9, {r1-r7}
         .endm
+
+/* Expands the next three pixels, unless they are already; ready for the first pair. */
+        .macro  start_tile
+        ldrd    r0, r3, [sp, #FRAME_PIXELS]
+        ldr     X, [sp, #FRAME_X]
+        cbz     r0, 1f
+        add     r1, r0, r3
+        add     r2, r1, r3
+        add     r3, r3, r2
+        str     r3, [sp, #FRAME_PIXELS]
+        ldr     r10, [sp, #FRAME_X_END]
+        bl      expand
+        ldr     X, [sp, #FRAME_X]
+1:      ldr     STREAM, [sp, #FRAME_STREAM]
+        .endm
+
+        .macro  end_tile again
+        ldrd    X0, X1, [sp, #FRAME_TILE_STEP]  /* and the number of tiles */
+        ldr     X2, [sp, #FRAME_Y]
+        subs    X1, X1, #1
+        add     X0, X0, X2
+        str     X1, [sp, #FRAME_TILES]
+        str     X0, [sp, #FRAME_Y]
+        bne     \again
+        add     sp, sp, #FRAME_SIZE
+        pop     {r4-r11, pc}
+        .endm
+
+/* Four taps of three pixels to pairs of int16: 16 instructions for 12 values. */
+        .macro  expand_pixel to, from
+        sxtb16  r9, \from
+        sxtb16  \from, \from, ror #8
+        pkhbt   \to, r9, \from, lsl #16
+        pkhtb   \from, \from, r9, asr #16
+        .endm
+
+        .macro  expand_4
+        ldr     r6, [r0], #4
+        ldr     r7, [r1], #4
+        ldr     r8, [r2], #4
+        expand_pixel r3, r6
+        expand_pixel r4, r7
+        expand_pixel r5, r8
+        stm     X!, {r3-r8}
+        .endm
+
+/* Pixels r0, r1, r2 to X, up to r10, by eight taps. */
+        .section .text.ecx_dsp_pixels_expand, "ax", %progbits
+        .balign 4
+        .type   expand, %function
+expand: expand_4
+        expand_4
+        cmp     X, r10
+        bne     expand
+        bx      lr
+        .size   expand, . - expand
 
 /* Taps in groups of 8: 0.77 instructions per MAC. */
         .section .text.ecx_dsp_pixels_by_8, "ax", %progbits
@@ -127,6 +186,7 @@
         .type   ecx_dsp_pixels_by_8, %function
 ecx_dsp_pixels_by_8:
         enter   finishes_8
+tile_8: start_tile
 pair_8: ldm     STREAM!, {A2, B2}
         ldm     STREAM!, {W0, W1, W2}
         first   W0
@@ -144,9 +204,10 @@ more_8: ldr     X0, [sp, #FRAME_X_END]
         bne     eight
         ldr     pc, [sp, #FRAME_FINISH]
 finish_8_5:
-        finish  5, pair_8
+        finish  5, pair_8, end_8
 finish_8_8:
-        finish  8, pair_8
+        finish  8, pair_8, end_8
+end_8:  end_tile tile_8
         .balign 4
 finishes_8:
         .word   finish_8_5 + 1
@@ -160,6 +221,8 @@ finishes_8:
         .type   ecx_dsp_pixels_by_32, %function
 ecx_dsp_pixels_by_32:
         enter   finishes_32
+tile_32:
+        start_tile
 pair_32:
         ldm     STREAM!, {A2, B2}
         ldm     STREAM!, {W0, W1, W2}
@@ -185,9 +248,10 @@ more_32:
         bne     thirty_two
         ldr     pc, [sp, #FRAME_FINISH]
 finish_32_5:
-        finish  5, pair_32
+        finish  5, pair_32, end_32
 finish_32_8:
-        finish  8, pair_32
+        finish  8, pair_32, end_32
+end_32: end_tile tile_32
         .balign 4
 finishes_32:
         .word   finish_32_5 + 1

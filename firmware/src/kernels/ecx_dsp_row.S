@@ -34,40 +34,42 @@
 
 /* The frame: ecx_dsp_row, then what a channel keeps there. */
 #define FRAME_OFFSET 0
-#define FRAME_ENTRY 8
-#define FRAME_ODD 12
+#define FRAME_ODD 8
+#define FRAME_CHANNEL 12
 #define FRAME_STREAM 16
-#define FRAME_STEPS 24
-#define FRAME_ROWS 36
-#define FRAME_LENGTH 48
-#define FRAME_END 52
-#define FRAME_Y 56
-#define FRAME_BIAS 64
-#define FRAME_MULTIPLIER 68
-#define FRAME_SIZE 72
+#define FRAME_BIAS 60
+#define FRAME_MULTIPLIER 64
+#define FRAME_END 68
+#define FRAME_SIZE 76
 
+/* Copies the job; `entry` and `odd` turn from indices into addresses. */
         .macro  enter entries, odds
         push    {r4-r11, lr}
-        sub     sp, sp, #(FRAME_SIZE + 4)
-        ldm     r0!, {r1-r8}
-        mov     r9, sp
-        stm     r9!, {r1-r8}
-        adr     r10, \entries
-        ldr     r3, [r10, r3]
-        adr     r10, \odds
-        ldr     r4, [r10, r4]
-        strd    r3, r4, [sp, #FRAME_ENTRY]
-        ldm     r0, {r1-r8}
-        stm     r9, {r1-r8}
+        sub     sp, sp, #FRAME_SIZE
+        mov     r12, sp
+        ldm     r0!, {r1-r11}
+        adr     lr, \odds
+        ldr     r3, [lr, r3]
+        adr     lr, \entries
+        ldr     r4, [lr, r4]
+        stm     r12, {r1-r11}
+        ldm     r0, {P0, P1, P2, Y}
         .endm
 
-/* Next channel: its weights, bias, rows and output; then its outputs, or the end. */
+/* The pointers to the next channel's rows and output; its weights and bias; to its outputs. */
         .macro  channel done
-        ldrd    r0, r1, [sp, #FRAME_STREAM]
-        cmp     r0, r1
+        add     r0, sp, #FRAME_CHANNEL
+        ldm     r0, {r1-r8}             /* entry, stream, its end, length, four steps */
+        add     P0, P0, r5
+        add     P1, P1, r6
+        add     P2, P2, r7
+        add     Y, Y, r8
+        add     r4, r4, P0
+        cmp     r2, r3
         beq     \done
-        ldm     r0!, {W0, W1, W2, r7, lr}
-        str     r0, [sp, #FRAME_STREAM]
+        str     r4, [sp, #FRAME_END]
+        ldm     r2!, {W0, W1, W2, r7, lr}
+        str     r2, [sp, #FRAME_STREAM]
         strd    r7, lr, [sp, #FRAME_BIAS]
         lsl     M01, W0, #8
         pkhbt   M01, M01, W1, lsl #24
@@ -75,20 +77,7 @@
         bic     W0, W0, #0x00ff00ff
         bic     W1, W1, #0x00ff00ff
         bic     W2, W2, #0x00ff00ff
-        add     r0, sp, #FRAME_STEPS
-        ldm     r0, {r1, r2, r3, P0, P1, P2}
-        add     r1, r1, P0
-        add     r2, r2, P1
-        add     r3, r3, P2
-        strd    r1, r2, [sp, #FRAME_ROWS]
-        str     r3, [sp, #(FRAME_ROWS + 8)]
-        ldr     r2, [sp, #FRAME_LENGTH]
-        add     r2, r2, P0
-        str     r2, [sp, #FRAME_END]
-        ldrd    Y, r2, [sp, #FRAME_Y]
-        add     r2, r2, Y
-        str     r2, [sp, #FRAME_Y]
-        ldr     pc, [sp, #FRAME_ENTRY]
+        bx      r1
         .endm
 
 /* One window row of two outputs, stride 1; `half` says where M holds the middle weight. */
@@ -169,7 +158,7 @@ pairs_1_1:
         ldr     pc, [sp, #FRAME_ODD]
 single_1:
         single  channel_1
-done_1: add     sp, sp, #(FRAME_SIZE + 4)
+done_1: add     sp, sp, #FRAME_SIZE
         pop     {r4-r11, pc}
         .balign 4
 entries_1:
@@ -227,7 +216,7 @@ pairs_2_1:
         ldr     pc, [sp, #FRAME_ODD]
 single_2:
         single  channel_2
-done_2: add     sp, sp, #(FRAME_SIZE + 4)
+done_2: add     sp, sp, #FRAME_SIZE
         pop     {r4-r11, pc}
         .balign 4
 entries_2:
