@@ -49,7 +49,9 @@ class Model:
 
     @property
     def flash(self) -> int:
-        return sum(layer.flash for layer in self.layers)
+        """Bytes of constants."""
+        constants = {c.name: c.nbytes for layer in self.layers for c in layer.constants()}
+        return sum(constants.values())
 
 
 def describe(tensor: Tensor) -> str:

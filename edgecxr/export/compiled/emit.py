@@ -13,6 +13,7 @@ from edgecxr import __version__
 from edgecxr.export.compiled.layers import Constant, Layer, Value, Window
 from edgecxr.export.compiled.ops.elementwise import literal
 from edgecxr.export.compiled.plan import Plan, Ring
+from edgecxr.export.compiled.schedule import Segment
 
 C_TYPES = {"int8": "int8_t", "uint8": "uint8_t", "float32": "float"}
 SUFFIXES = {"int8": "s8", "uint8": "s8", "float32": "f32"}
@@ -38,8 +39,9 @@ class _Emitter:
 
     @property
     def row_layers(self) -> list[int]:
-        """Layers that run row by row: the streamed ones and some of the others."""
-        return [i for i, layer in enumerate(self.layers) if i < self.plan.depth or layer.by_rows]
+        """The layers that run row by row; their positions here are their stage numbers."""
+        segments = self.plan.timeline.segments
+        return [i for s in segments if s.by_rows for i in range(s.start, s.end)]
 
     @property
     def rings(self) -> dict[tuple[int, int, int], Ring]:
@@ -52,6 +54,14 @@ class _Emitter:
     def ring(self, value: Value) -> int:
         """The value's position in the ring table."""
         return list(self.rings).index(value.rows_key)
+
+    def reader(self, storage: int) -> int:
+        """The stage that reads a ring with a staging row."""
+        return next(
+            stage
+            for stage, i in enumerate(self.row_layers)
+            if any(v.storage == storage for v in self.layers[i].inputs)
+        )
 
 
 def emit(plan: Plan, name: str) -> Source:
@@ -96,6 +106,8 @@ def _header(emitter: _Emitter) -> str:
 
 #include <stdint.h>
 
+#include "ecx_stream.h"
+
 #ifdef __cplusplus
 extern "C" {{
 #endif
@@ -109,7 +121,7 @@ typedef struct {{
     int32_t align_integers;
     float align_floats;
   }} arena;
-  uint16_t done[{len(emitter.rings)}]; /* rows that are there, per ring */
+  ecx_progress progress[{len(emitter.rings)}]; /* per ring */
 }} {name}_state;
 
 /* Make ready for a new input. */
@@ -148,7 +160,7 @@ def _code(emitter: _Emitter) -> str:
         '#include "ecx_all.h"\n\n#include <string.h>\n',
         _constants(emitter),
         _tables(emitter),
-        _run_row(emitter),
+        _run_rows(emitter),
         _begin(emitter),
         _push(emitter),
         _finish(emitter),
@@ -157,7 +169,8 @@ def _code(emitter: _Emitter) -> str:
 
 
 def _constants(emitter: _Emitter) -> str:
-    return "".join(_constant(c) for layer in emitter.layers for c in layer.constants())
+    constants = {c.name: c for layer in emitter.layers for c in layer.constants()}
+    return "".join(_constant(constant) for constant in constants.values())
 
 
 def _constant(constant: Constant) -> str:
@@ -188,25 +201,27 @@ def _wrap(items: Iterable[str]) -> str:
 
 
 def _tables(emitter: _Emitter) -> str:
-    rows = "".join(
-        f"    {{{r.offset}, {r.stride}, {r.slots}, {r.rows}}},\n" for r in emitter.rings.values()
-    )
+    rows = ""
+    for (storage, _, _), r in emitter.rings.items():
+        staging = "ECX_NO_STAGING, " if r.staging < 0 else f"{r.staging}, "
+        reader = 0 if r.staging < 0 else emitter.reader(storage)
+        rows += f"    {{{r.offset}, {r.stride}, {staging}{r.slots}, {r.rows}, {reader}}},\n"
     text = (
-        "/* Rows in the arena: offset, stride, slots, rows. */\n"
+        "/* Rows in the arena: offset, stride, staging row, slots, rows, reading stage. */\n"
         f"static const ecx_ring rings[] = {{\n{rows}}};\n"
     )
-    if not emitter.plan.depth:
-        return text
-    stages = ""
-    for layer in emitter.layers[: emitter.plan.depth]:
-        window = layer.window or Window()
-        ends = [emitter.ring(v) for v in (layer.inputs[0], layer.inputs[-1], layer.output)]
-        numbers = (*ends, window.kernel, window.stride, window.pad)
-        stages += f"    {{{', '.join(map(str, numbers))}}}, /* {layer.name} */\n"
+    stages = "".join(_stage(emitter, emitter.layers[i]) for i in emitter.row_layers)
     return (
-        f"{text}\n/* Streamed layers: input, other input, output (rings); kernel, stride, padding. */\n"
-        f"static const ecx_stage stages[] = {{\n{stages}}};\n"
+        f"{text}\n/* Layers by rows: input, other input, output (rings); kernel, stride, pad. */\n"
+        f"static const ecx_stage stages[] = {{\n{stages or '    {0, 0, 0, 0, 0, 0},'}}};\n"
     )
+
+
+def _stage(emitter: _Emitter, layer: Layer) -> str:
+    window = layer.window or Window()
+    ends = [emitter.ring(v) for v in (layer.inputs[0], layer.inputs[-1], layer.output)]
+    numbers = (*ends, window.kernel, window.stride, window.pad)
+    return f"    {{{', '.join(map(str, numbers))}}}, /* {layer.name} */\n"
 
 
 def _pointer(value: Value, offset: int) -> str:
@@ -225,30 +240,45 @@ def _scratch(emitter: _Emitter, index: int) -> str:
 def _row_case(emitter: _Emitter, index: int) -> str:
     layer = emitter.layers[index]
     suffix = SUFFIXES[layer.inputs[0].dtype]
-    window = layer.window or Window()
-    lines = [f"  case {index}: /* {layer.op} {layer.inputs[0].shape} -> {layer.output.shape} */"]
-    lines[0] = lines[0].replace("×", "x")
-    if not layer.takes_window:
-        rows = tuple(_row(emitter.ring(v), v) for v in layer.inputs)
-    else:
-        first = f"row * {window.stride} - {window.pad}"
-        ring = emitter.ring(layer.inputs[0])
-        lines.append(
-            f"    ecx_window_{suffix}(a, &rings[{ring}], {first}, {window.kernel}, rows_{suffix});"
-        )
+    stage = emitter.row_layers.index(index)
+    shapes = f"{layer.inputs[0].shape} -> {layer.output.shape}".replace("×", "x")
+    lines = [f"  case {stage}: /* {layer.op} {shapes} */", f"    ECX_TRACE({index});"]
+    if layer.takes_window:
+        lines.append(f"    ecx_window_{suffix}(stream, {stage}, rows_{suffix});")
         rows = (f"rows_{suffix}",)
-    y = _row(emitter.ring(layer.output), layer.output)
+    else:
+        rows = tuple(_row_read(emitter, v, layer) for v in layer.inputs)
+    y = _row_written(emitter, layer.output)
     lines.append(f"    {layer.row_call(rows, y, _scratch(emitter, index))}")
     lines.append("    break;")
     return "\n".join(lines) + "\n"
 
 
-def _row(ring: int, value: Value) -> str:
-    pointer = f"ecx_row(a, &rings[{ring}], row)"
-    return pointer if value.dtype == "int8" else f"({C_TYPES[value.dtype]} *)(void *){pointer}"
+def _cast(value: Value, pointer: str, const: str = "") -> str:
+    if value.dtype == "int8":
+        return pointer
+    return f"({const}{C_TYPES[value.dtype]} *)({const}void *)({pointer})"
 
 
-def _run_row(emitter: _Emitter) -> str:
+def _row_written(emitter: _Emitter, value: Value) -> str:
+    """The place of the value's next row: its own, or one in the row that follows."""
+    home = emitter.plan.homes[value.storage]
+    if home.carrier is None:
+        return _cast(value, f"ecx_next_row(stream, {emitter.ring(value)})")
+    carrier = emitter.plan.timeline.lives[home.carrier].value
+    delta = f" + {home.delta}" if home.delta else ""
+    return _cast(value, f"ecx_next_row(stream, {emitter.ring(carrier)}){delta}")
+
+
+def _row_read(emitter: _Emitter, value: Value, layer: Layer) -> str:
+    if emitter.plan.homes[value.storage].carrier is not None:
+        return _row_written(emitter, value)
+    made = emitter.ring(layer.output)
+    row = f"stream->progress[{made}].done"
+    return _cast(value, f"ecx_row(stream, {emitter.ring(value)}, {row})", "const ")
+
+
+def _run_rows(emitter: _Emitter) -> str:
     if not emitter.row_layers:
         return ""
     kernels: dict[str, int] = {}
@@ -260,62 +290,77 @@ def _run_row(emitter: _Emitter) -> str:
     types = {"s8": "int8_t", "f32": "float"}
     arrays = "".join(f"  const {types[s]} *rows_{s}[{n}];\n" for s, n in kernels.items())
     cases = "".join(_row_case(emitter, index) for index in emitter.row_layers)
-    return (
-        "/* Make one row of one layer's output. */\n"
-        f"static void run_row(int8_t *a, int32_t layer, int32_t row) {{\n{arrays}"
-        f"  switch (layer) {{\n{cases}  default:\n    break;\n  }}\n}}\n"
-    )
+    uses_arena = "a + " in cases
+    arena = "  int8_t *const a = stream->arena;\n" if uses_arena else ""
+    return f"""/* Make the next row of one stage. */
+static void run_row(const ecx_stream *stream, int32_t stage) {{
+{arena}{arrays}  switch (stage) {{
+{cases}  default:
+    break;
+  }}
+  ECX_TRACE(-1);
+}}
+
+/* Make all rows that the stages first ... end - 1 can make now. */
+static void run_rows(const ecx_stream *stream, int32_t first, int32_t end) {{
+  int32_t stage;
+  while ((stage = ecx_stream_next(stream, first, end)) >= 0) {{
+    run_row(stream, stage);
+    ecx_row_made(stream, (uint32_t)stage);
+  }}
+}}
+"""
 
 
 def _begin(emitter: _Emitter) -> str:
     name = emitter.name
-    return f"void {name}_begin({name}_state *state) {{\n  memset(state->done, 0, sizeof state->done);\n}}\n"
+    return f"""static ecx_stream stream_of({name}_state *state) {{
+  const ecx_stream stream = {{rings, stages, state->arena.bytes, state->progress}};
+  return stream;
+}}
+
+void {name}_begin({name}_state *state) {{
+  memset(state->progress, 0, sizeof state->progress);
+}}
+"""
 
 
 def _push(emitter: _Emitter) -> str:
     name, x = emitter.name, emitter.plan.model.input
     c_type = C_TYPES[x.dtype]
-    step = ""
+    run = ""
     if emitter.plan.depth:
-        step = f"""
-  int32_t layer;
-  while ((layer = ecx_stream_next(stages, {emitter.plan.depth}, rings, state->done)) >= 0) {{
-    const int32_t ring = stages[layer].output;
-    run_row(state->arena.bytes, layer, state->done[ring]);
-    ++state->done[ring];
-  }}"""
-    return f"""/* Where the next input row goes, or NULL where all are there. */
-static {c_type} *next_row({name}_state *state) {{
-  int8_t *row = state->done[0] < rings[0].rows
-                    ? ecx_row(state->arena.bytes, &rings[0], state->done[0])
-                    : 0;
-  return ({c_type} *)(void *)row;
-}}
-
-/* The row is there: run every layer row that has become possible. */
-static void advance({name}_state *state) {{
-  ++state->done[0];{step}
+        run = f"\n  run_rows(stream, 0, {emitter.plan.depth});"
+    to, pads = _cast(x, "ecx_next_row(&stream, 0)"), ""
+    if x.plane:  # one channel: the cells around the row hold the zero point
+        to += " + 1"
+        pads = f"  to[-1] = {x.zero_point};\n  memset(to + {x.width}, {x.zero_point}, {x.plane - 1 - x.width});\n"
+    return f"""/* The row is there: run every layer row that has become possible. */
+static void advance(const ecx_stream *stream) {{
+  ecx_row_arrived(stream, 0);{run}
 }}
 
 int {name}_push_row({name}_state *state, const uint8_t *pixels) {{
-  {c_type} *to = next_row(state);
-  if (to == 0) {{
+  const ecx_stream stream = stream_of(state);
+  if (state->progress[0].done >= rings[0].rows) {{
     return -1;
   }}
-  for (uint32_t i = 0; i < {x.row_elements}u; ++i) {{
+  {c_type} *to = {to};
+{pads}  for (uint32_t i = 0; i < {x.row_elements}u; ++i) {{
     to[i] = {_pixel(x)};
   }}
-  advance(state);
+  advance(&stream);
   return 0;
 }}
 
 int {name}_push_values({name}_state *state, const {c_type} *values) {{
-  {c_type} *to = next_row(state);
-  if (to == 0) {{
+  const ecx_stream stream = stream_of(state);
+  if (state->progress[0].done >= rings[0].rows) {{
     return -1;
   }}
-  memcpy(to, values, {x.row_bytes}u);
-  advance(state);
+  {c_type} *to = {to};
+{pads}  memcpy(to, values, {x.row_elements * x.itemsize}u);
+  advance(&stream);
   return 0;
 }}
 """
@@ -332,24 +377,37 @@ def _pixel(x: Value) -> str:
 def _finish(emitter: _Emitter) -> str:
     plan, name = emitter.plan, emitter.name
     y = plan.model.output
-    calls = []
-    for index in range(plan.depth, len(emitter.layers)):
-        layer = emitter.layers[index]
-        if layer.by_rows:
-            calls.append(
-                f"  for (int32_t row = 0; row < {layer.output.height}; ++row) {{\n"
-                f"    run_row(a, {index}, row);\n  }}\n"
-            )
-            continue
-        xs = tuple(_pointer(v, emitter.plan.ring(v).offset) for v in layer.inputs)
-        out = _pointer(layer.output, emitter.plan.ring(layer.output).offset)
-        calls.append(f"  {layer.map_call(xs, out, _scratch(emitter, index))}\n")
+    calls = "".join(_segment(emitter, s) for s in plan.timeline.segments if not s.arriving)
     return f"""int {name}_finish({name}_state *state, {C_TYPES[y.dtype]} *scores) {{
-  int8_t *a = state->arena.bytes;
-  if (state->done[0] != rings[0].rows) {{
+  const ecx_stream stream = stream_of(state);
+  int8_t *const a = stream.arena;
+  if (state->progress[0].done != rings[0].rows) {{
     return -1;
   }}
-{"".join(calls)}  memcpy(scores, a + {emitter.plan.ring(y).offset}, {y.nbytes}u);
+{calls}  memcpy(scores, a + {plan.ring(y).offset}, {y.nbytes}u);
   return 0;
 }}
 """
+
+
+def _segment(emitter: _Emitter, segment: Segment) -> str:
+    plan = emitter.plan
+    if not segment.by_rows:
+        layer = emitter.layers[segment.start]
+        xs = tuple(_pointer(v, plan.ring(v).offset) for v in layer.inputs)
+        out = _pointer(layer.output, plan.ring(layer.output).offset)
+        call = layer.map_call(xs, out, _scratch(emitter, segment.start))
+        return f"  ECX_TRACE({segment.start});\n  {call}\n  ECX_TRACE(-1);\n"
+    layers = range(segment.start, segment.end)
+    made = {emitter.layers[i].output.storage for i in layers}
+    complete = {
+        emitter.ring(v): v.height
+        for i in layers
+        for v in emitter.layers[i].inputs
+        if v.storage not in made
+    }
+    text = "".join(
+        f"  stream.progress[{ring}].done = {height};\n" for ring, height in complete.items()
+    )
+    first = emitter.row_layers.index(segment.start)
+    return f"{text}  run_rows(&stream, {first}, {first + len(layers)});\n"

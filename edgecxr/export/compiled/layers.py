@@ -17,7 +17,11 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Value:
-    """One activation. Values with the same ``storage`` are views of the same bytes."""
+    """One activation. Values with the same ``storage`` are views of the same bytes.
+
+    Rows are [column][channel], or where ``plane`` is not 0 [channel][plane] cells, the first of
+    which is column -1; see ecx_fast.h.
+    """
 
     index: int
     name: str
@@ -28,6 +32,7 @@ class Value:
     scale: float
     zero_point: int
     storage: int
+    plane: int = 0
 
     @property
     def itemsize(self) -> int:
@@ -39,6 +44,8 @@ class Value:
 
     @property
     def row_bytes(self) -> int:
+        if self.plane:
+            return self.channels * self.plane
         return self.row_elements * self.itemsize
 
     @property

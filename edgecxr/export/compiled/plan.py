@@ -12,7 +12,8 @@ from edgecxr.export.compiled.memory import ALIGNMENT, Buffer, InPlace, Placement
 from edgecxr.export.compiled.rows import Home, homes, ring_rectangles, staging_rectangles
 from edgecxr.export.compiled.schedule import Schedule, Segment, joinable, schedule, streamable
 
-FINAL_TRIES = 200
+STARTS = 4  # how many of the best first plans are improved
+FINAL_TRIES = 400
 
 
 @dataclass(frozen=True)
@@ -83,17 +84,31 @@ class Plan:
 def make_plan(model: Model, depth: int | None = None) -> Plan:
     """The plan with the least total; with ``depth``, among those that stream so many layers."""
     depths = range(streamable(model) + 1) if depth is None else (depth,)
-    best = min((_plan(model, _cut(model, d, ())) for d in depths), key=lambda p: p.total)
-    head = best.depth
-    joins: frozenset[int] = frozenset()
+    starts = [
+        _plan(model, _cut(model, d, joins))
+        for d in depths
+        for joins in (frozenset[int](), frozenset(range(d + 1, len(model.layers))))
+    ]
+    starts.sort(key=_cost)
+    best = min((_improve(model, start) for start in starts[:STARTS]), key=_cost)
+    return _plan(model, best.timeline.segments, tries=FINAL_TRIES)
+
+
+def _cost(plan: Plan) -> tuple[int, int]:
+    return plan.total, sum(buffer.size for buffer in plan.buffers)
+
+
+def _improve(model: Model, best: Plan) -> Plan:
+    """Join and part segments behind the head as long as that lowers the cost."""
+    joins = {i for s in best.timeline.segments if not s.arriving for i in range(s.start + 1, s.end)}
     improved = True
     while improved:
         improved = False
-        for index in range(head + 1, len(model.layers)):
-            trial = _plan(model, _cut(model, head, joins ^ {index}))
-            if trial is not None and trial.total < best.total:
+        for index in range(best.depth + 1, len(model.layers)):
+            trial = _plan(model, _cut(model, best.depth, joins ^ {index}))
+            if _cost(trial) < _cost(best):
                 best, joins, improved = trial, joins ^ {index}, True
-    return _plan(model, best.timeline.segments, tries=FINAL_TRIES)
+    return best
 
 
 def plain_plan(model: Model) -> Plan:
