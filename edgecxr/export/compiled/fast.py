@@ -19,10 +19,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-SHIFTS = (5, 8)
-"""Final shifts of the pointwise kernels: 8 where the scales are small, for more precision."""
+SHIFTS = (4, 7)
+"""Final shifts of the pointwise kernels: 7 where the scales are small, for more precision."""
+DEPTHWISE_SHIFT = 4
 _NEIGHBOURS = 512
-_MAX_BIAS_STEP = 1 << 15
+_SCALED_LIMIT = (1 << 23) - (1 << 16)
+"""Sums that are kept times 256 stay below this, so that they fit into 32 bits with their bias."""
+_BIAS_STEPS = (1 << 10, 1 << 17)
 
 Ints = NDArray[np.int64]
 
@@ -44,11 +47,13 @@ class Window:
 @dataclass(frozen=True)
 class Staircase:
     """The sums at which the exact output steps up: ``sums[i]`` is the least one that gives
-    ``outputs[i] - 128``. Only steps that lie in the reachable range of the sum."""
+    ``outputs[i] - 128``. Only steps that lie in the reachable range of the sum; below the first one
+    the output is ``least - 128``."""
 
     outputs: Ints
     sums: Ints
     real: float
+    least: int
 
     @classmethod
     def of(cls, multiplier: int, right_shift: int, low: int, high: int) -> Staircase:
@@ -58,14 +63,17 @@ class Staircase:
         v + 2**(right_shift - 1) >= k * 2**right_shift.
         """
         outputs, sums = [], []
+        least = 0
         for k in range(1, 256):
             need = (((k << right_shift) - (1 << (right_shift - 1))) << 31) - (1 << 30)
             first = -(-need // multiplier)
-            if low < first <= high:
+            if first <= low:
+                least = k
+            elif first <= high:
                 outputs.append(k)
                 sums.append(first)
         real = multiplier * 2.0 ** (-31 - right_shift)
-        return cls(np.array(outputs, np.int64), np.array(sums, np.int64), real)
+        return cls(np.array(outputs, np.int64), np.array(sums, np.int64), real, least)
 
     def windows(self, shift: int) -> tuple[Window, ...]:
         """All exact multipliers near the real one, nearest first; empty if there is none."""
@@ -73,10 +81,8 @@ class Staircase:
         nearest = round(self.real * one)
         if not 0 < nearest < (1 << 31) - _NEIGHBOURS:
             return ()
-        if self.outputs.size == 0:
-            # The output is constant: any constant that keeps every reachable sum on its step does;
-            # callers fall back to the generic kernels for such a degenerate channel.
-            return ()
+        if self.outputs.size == 0:  # a constant channel
+            return (Window(0, 0, one),) if self.least == 0 else ()
         distance = np.arange(_NEIGHBOURS, dtype=np.int64)
         signed = np.stack([nearest + distance, nearest - distance]).T.reshape(-1)[1:]
         signed = signed[signed > 0]
@@ -98,19 +104,18 @@ class Requantization:
 
 def plain(steps: Staircase, shift: int) -> Requantization | None:
     """For a sum as it is: q = sat8((((sum + bias) * multiplier >> 32) + offset) >> shift)."""
-    trial = np.arange(_MAX_BIAS_STEP, dtype=np.int64)
-    best: Requantization | None = None
-    for window in steps.windows(shift):
-        # bias * multiplier + offset * 2**32 must fall into [low, high).
-        rest = (window.low - trial * window.multiplier) % (1 << 32)
-        hits = np.flatnonzero(rest < window.high - window.low)
-        if hits.size and (best is None or hits[0] < best.bias):
-            bias = int(hits[0])
-            offset = (window.low - bias * window.multiplier + int(rest[bias])) >> 32
-            best = Requantization(bias, window.multiplier, offset - (128 << shift))
-        if best is not None and best.bias < 64:
-            break
-    return best
+    windows = steps.windows(shift)
+    for limit in _BIAS_STEPS:
+        trial = np.arange(limit, dtype=np.int64)
+        for window in windows:
+            # bias * multiplier + offset * 2**32 must fall into [low, high).
+            above = (trial * window.multiplier - window.low) % (1 << 32)
+            hits = np.flatnonzero(above < window.high - window.low)
+            if hits.size:
+                bias = int(hits[0])
+                offset = (window.low + int(above[bias]) - bias * window.multiplier) >> 32
+                return Requantization(bias, window.multiplier, offset - (128 << shift))
+    return None
 
 
 def scaled(steps: Staircase, shift: int) -> Requantization | None:
@@ -118,6 +123,8 @@ def scaled(steps: Staircase, shift: int) -> Requantization | None:
     >> (shift + 8)). The bias has eight bits of fraction, so one offset serves all channels."""
     half = 1 << (shift + 7 + 32)
     for window in steps.windows(shift):
+        if window.multiplier == 0:
+            return Requantization(0, 0, scaled_offset(shift))
         bias = -(-(256 * window.low - half) // window.multiplier)
         if bias * window.multiplier + half < 256 * window.high:
             return Requantization(bias, window.multiplier, scaled_offset(shift))
@@ -137,16 +144,22 @@ class Sums:
     multiplier: Ints
     right_shift: Ints
 
-    def staircase(self, channel: int) -> Staircase:
+    def reach(self, channel: int) -> tuple[int, int]:
+        """The least and the greatest sum that any input gives."""
         taps = self.taps[channel].astype(np.int64)
         up, down = int(taps[taps > 0].sum()), int(taps[taps < 0].sum())
         bias = int(self.bias[channel])
-        return Staircase.of(
-            int(self.multiplier[channel]),
-            int(self.right_shift[channel]),
-            bias - 128 * up + 127 * down,
-            bias + 127 * up - 128 * down,
-        )
+        return bias - 128 * up + 127 * down, bias + 127 * up - 128 * down
+
+    @property
+    def fits(self) -> bool:
+        """Every sum can be kept times 256."""
+        ends = [end for channel in range(len(self.taps)) for end in self.reach(channel)]
+        return max(map(abs, ends)) < _SCALED_LIMIT
+
+    def staircase(self, channel: int) -> Staircase:
+        multiplier, shift = int(self.multiplier[channel]), int(self.right_shift[channel])
+        return Staircase.of(multiplier, shift, *self.reach(channel))
 
 
 @dataclass(frozen=True)
@@ -173,6 +186,8 @@ class PackedDepthwise:
 def pack_depthwise(sums: Sums) -> PackedDepthwise | None:
     """Pack a 3x3 layer, or None where a channel has no exact form."""
     channels = len(sums.taps)
+    if not sums.fits:
+        return None
     stream = np.zeros((channels, 5), np.uint32)
     columns = sums.taps.reshape(channels, 3, 3)
     cells = np.zeros((channels, 3, 4), np.int8)
@@ -181,7 +196,7 @@ def pack_depthwise(sums: Sums) -> PackedDepthwise | None:
     cells[:, :, 3] = columns[:, :, 2]
     stream[:, :3] = cells.view(np.uint32)[:, :, 0]
     for channel in range(channels):
-        exact = scaled(sums.staircase(channel), SHIFTS[0])
+        exact = scaled(sums.staircase(channel), DEPTHWISE_SHIFT)
         if exact is None:
             return None
         stream[channel, 3] = (256 * int(sums.bias[channel]) + exact.bias) % (1 << 32)
@@ -211,7 +226,7 @@ def pack_pointwise(sums: Sums) -> PackedPointwise | None:
     padded = np.zeros((channels, -(-count // 8) * 8), np.int32)
     padded[:, :count] = sums.taps
     halves = 256 * padded[0::2] + padded[1::2]
-    if channels % 2 or halves.min() < -(1 << 15):
+    if channels % 2 or halves.min() < -(1 << 15) or not sums.fits:
         return None
     words = halves.astype(np.int16).view(np.uint32)
     steps = [sums.staircase(channel) for channel in range(channels)]

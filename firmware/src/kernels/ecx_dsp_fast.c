@@ -76,7 +76,7 @@ void ecx_fast_pointwise_s8(const int8_t *x, int8_t *y, uint32_t n, const ecx_fas
                         pixels,
                         layer->offset_a,
                         pixels + 3 * words,
-                        layer->shift == 8 ? 4 : 0,
+                        layer->shift == 7 ? 4 : 0,
                         layer->stream,
                         x,
                         layer->in_c,

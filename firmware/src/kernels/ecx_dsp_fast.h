@@ -16,7 +16,7 @@ typedef struct {
   uint32_t *x; /* room for [ceil8(in_c) / 2][3]: three pixels as pairs of int16 */
   int32_t offset_a;
   const uint32_t *x_end;
-  uint32_t finish; /* 0: shift 5, 4: shift 8 */
+  uint32_t finish; /* 0: shift 4, 4: shift 7 */
   const uint32_t *stream;
   const int8_t *pixels; /* [3 * tiles][in_c], in_c a multiple of 8; NULL: x is filled already */
   int32_t in_c;

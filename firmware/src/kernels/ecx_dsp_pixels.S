@@ -203,15 +203,15 @@ more_8: ldr     X0, [sp, #FRAME_X_END]
         cmp     X, X0
         bne     eight
         ldr     pc, [sp, #FRAME_FINISH]
-finish_8_5:
-        finish  5, pair_8, end_8
-finish_8_8:
-        finish  8, pair_8, end_8
+finish_8_4:
+        finish  4, pair_8, end_8
+finish_8_7:
+        finish  7, pair_8, end_8
 end_8:  end_tile tile_8
         .balign 4
 finishes_8:
-        .word   finish_8_5 + 1
-        .word   finish_8_8 + 1
+        .word   finish_8_4 + 1
+        .word   finish_8_7 + 1
         .size   ecx_dsp_pixels_by_8, . - ecx_dsp_pixels_by_8
 
 /* Taps in groups of 32: 0.71 instructions per MAC. */
@@ -247,15 +247,15 @@ more_32:
         cmp     X, X0
         bne     thirty_two
         ldr     pc, [sp, #FRAME_FINISH]
-finish_32_5:
-        finish  5, pair_32, end_32
-finish_32_8:
-        finish  8, pair_32, end_32
+finish_32_4:
+        finish  4, pair_32, end_32
+finish_32_7:
+        finish  7, pair_32, end_32
 end_32: end_tile tile_32
         .balign 4
 finishes_32:
-        .word   finish_32_5 + 1
-        .word   finish_32_8 + 1
+        .word   finish_32_4 + 1
+        .word   finish_32_7 + 1
         .size   ecx_dsp_pixels_by_32, . - ecx_dsp_pixels_by_32
 
 #endif

@@ -95,8 +95,8 @@
         ldrd    E, O, [sp, #FRAME_OFFSET]       /* and the pixel stride */
         smmla   S0, S0, MULT, E
         smmla   S1, S1, MULT, E
-        ssat    S0, #8, S0, asr #13
-        ssat    S1, #8, S1, asr #13
+        ssat    S0, #8, S0, asr #12
+        ssat    S1, #8, S1, asr #12
         strb    S0, [Y]
         strb    S1, [Y, O]
         add     Y, Y, O, lsl #1
@@ -133,7 +133,7 @@
         single_row P2, W2, M2, b
         ldr     E, [sp, #FRAME_OFFSET]
         smmla   S0, S0, MULT, E
-        ssat    S0, #8, S0, asr #13
+        ssat    S0, #8, S0, asr #12
         strb    S0, [Y]
         b       \again
         .endm

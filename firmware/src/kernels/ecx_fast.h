@@ -31,7 +31,7 @@ typedef struct {
   uint16_t in_c, out_c; /* out_c is even */
   int32_t pixel_stride, channel_stride; /* of y, in bytes */
   int32_t offset_a;                     /* of every even channel */
-  uint8_t shift;                        /* 5 or 8 */
+  uint8_t shift;                        /* 4 or 7 */
 } ecx_fast_pointwise;
 
 /* y[p * pixel_stride + c * channel_stride] for n pixels x[n][in_c]; y overlaps neither x nor
@@ -60,8 +60,8 @@ void ecx_fast_depthwise_s8(const int8_t *const *rows, int8_t *y, const ecx_fast_
 /* Both kernels fill the cells outside the map when pixel_stride is 1 and channel_stride is not: y is column 0 of a
  * planar row of out_c (or channels) times channel_stride bytes, and y - 1 is 4-byte aligned. */
 
-#define ECX_FAST_SCALED_SHIFT 13
-#define ECX_FAST_SCALED_OFFSET (-1044480) /* -128 + 1/2, shifted left by 13 */
+#define ECX_FAST_SCALED_SHIFT 12
+#define ECX_FAST_SCALED_OFFSET (-522240) /* -128 + 1/2, shifted left by 12 */
 
 #ifdef __cplusplus
 }
