@@ -143,7 +143,8 @@ def _suits(layer: ConvLayer) -> bool:
     y, w = layer.output, layer.weights
     if y.dtype != "int8" or y.zero_point != -128 or (w.low, w.high) != WHOLE_RANGE or not w.narrow:
         return False
-    return _is_depthwise(layer) or (layer.form == "pointwise" and layer.op == "CONV_2D")
+    pointwise = layer.form == "pointwise" and layer.op == "CONV_2D" and y.channels % 2 == 0
+    return pointwise or _is_depthwise(layer)
 
 
 def _is_depthwise(layer: ConvLayer) -> bool:

@@ -249,6 +249,25 @@ def padded_conv(make: Maker, x: Node) -> Node | None:
     return make.op("DEPTHWISE_CONV_2D", (x.index, w, *bias), y, made)
 
 
+def separable(make: Maker, x: Node) -> Node:
+    """Pointwise, depthwise 3×3, pointwise with ReLU: what the fast kernels take."""
+    for name in ("CONV_2D", "DEPTHWISE_CONV_2D", "CONV_2D"):
+        height, width, channels = x.shape
+        if name == "CONV_2D":
+            channels, made = 2 * make.draw(st.integers(1, 5)), options("Conv2DOptions", padding=0)
+            made.strideH = made.strideW = 1
+            w, bias, spread = weights(make, name, x, (channels, 1, 1, x.shape[2]), channels, 0)
+        else:
+            made = options("DepthwiseConv2DOptions", padding=0, depthMultiplier=1)
+            made.strideH = made.strideW = make.draw(st.integers(1, 2))
+            height, width = -(-height // made.strideH), -(-width // made.strideW)
+            w, bias, spread = weights(make, name, x, (1, 3, 3, channels), channels, 3)
+        made.fusedActivationFunction = ACTIVATIONS["RELU"]
+        y = make.node((height, width, channels), spread / SPREAD / 2, -128)
+        x = make.op(name, (x.index, w, *bias), y, made)
+    return x
+
+
 def reshape(make: Maker, x: Node) -> Node:
     count = int(np.prod(x.shape))
     shape = (count,) if make.draw(st.booleans()) else (1, 1, count)
@@ -316,7 +335,7 @@ def requantize(make: Maker, x: Node) -> Node:
     return make.op("QUANTIZE", (x.index,), y, options("QuantizeOptions"))
 
 
-MAP_OPS = [conv, conv, conv, depthwise, depthwise, pool, pool, pad, padded_conv, gate]
+MAP_OPS = [conv, conv, conv, depthwise, depthwise, pool, pool, pad, padded_conv, gate, separable]
 ANY_OPS = [
     *(binary, binary, softmax, logistic, relu, leaky_relu, prelu, hard_swish, requantize),
     *(concatenation, reshape, fully_connected, mean),
@@ -346,7 +365,7 @@ def graphs(draw: Callable[[Any], Any], float32: bool = False, longest: int = 6) 
         y = replace(x, index=make.flat.tensor((1, *x.shape), "FLOAT32", (), ()))
         make.op("DEQUANTIZE", (x.index,), y, options("DequantizeOptions"))
         x = y
-    if not make.ops:
+    if set(make.ops) <= {"RESHAPE"}:
         x = leaky_relu(make, x)
     make.flat.graph.inputs, make.flat.graph.outputs = [source.index], [x.index]
     return RandomGraph(make.flat.pack(), tuple(make.ops), seed, float32)

@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 
 from edgecxr.export.compiled.build import build_model
 from edgecxr.export.compiled.emit import emit
+from edgecxr.export.compiled.fast_layers import use_fast_kernels
 from edgecxr.export.compiled.kernels import KERNELS
 from edgecxr.export.compiled.plan import Plan, make_plan
 from edgecxr.export.compiled.schedule import streamable
 from edgecxr.export.reader import read_tflite
 
 WARNINGS = ("-Wall", "-Wextra", "-Werror", "-Wconversion")
+GUARD = 64  # bytes behind the state that must stay as they are
 CTYPES = {"int8": np.int8, "uint8": np.uint8, "float32": np.float32}
 
 
@@ -58,6 +60,15 @@ class Kernels:
             (folder / f"m{i}.h").write_text(source.header)
             (folder / f"m{i}.c").write_text(source.code)
             sources.append(folder / f"m{i}.c")
+        sizes = folder / "sizes.c"
+        sizes.write_text(
+            "".join(
+                f'#include "m{i}.h"\n'
+                f"unsigned m{i}_size(void);\nunsigned m{i}_size(void) {{ return sizeof(m{i}_state); }}\n"
+                for i in range(len(plans))
+            )
+        )
+        sources.append(sizes)
         target = folder / "models.so"
         cc("gcc", *self.flags, "-O0", "-shared", *sources, *self.objects, "-o", target)
         library = ctypes.CDLL(str(target))
@@ -69,11 +80,8 @@ class Compiled:
 
     def __init__(self, library: ctypes.CDLL, name: str, plan: Plan) -> None:
         self.library, self.name, self.plan = library, name, plan
-        # Fresh bytes of a pattern: memory that must not matter. Behind it, a guard.
-        self.guard = 64
-        counters = 2 * (2 * len(plan.rings) + 8)
-        self.size = plan.total + counters + 16
-        self.state = (ctypes.c_uint8 * (self.size + self.guard))()
+        self.size = int(getattr(library, f"{name}_size")())
+        self.state = (ctypes.c_uint8 * (self.size + GUARD))()
 
     def call(self, function: str, *arguments: Any) -> int:
         return int(getattr(self.library, f"{self.name}_{function}")(self.state, *arguments))
@@ -95,7 +103,7 @@ class Compiled:
 
 def plan_of(data: bytes, seed: int | None = None) -> Plan:
     """The planner's own plan, or one of a streaming depth drawn by ``seed``."""
-    model = build_model(read_tflite(data))
+    model = use_fast_kernels(build_model(read_tflite(data)))
     return make_plan(model, None if seed is None else seed % (streamable(model) + 1))
 
 

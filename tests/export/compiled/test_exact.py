@@ -20,6 +20,8 @@ from tests.export.compiled.reference import ENGINES, Reference
 BATCH = 12
 IMAGES = 3
 RELATIVE = 1e-5
+# int8 operators in which LiteRT's reference kernels round otherwise than TFLM's
+UNLIKE_TFLM = {"FULLY_CONNECTED", "LOGISTIC"}
 COUNTS: Counter[str] = Counter()
 
 
@@ -46,6 +48,8 @@ def compare(batch: list[RandomGraph], kernels: Kernels, reference: Reference) ->
             ours = np.array([model.run(values) for values in inputs])
             shape = inputs.shape[:1] + tuple(plan.model.source_shape)
             for engine in ENGINES:
+                if engine == "litert" and not graph.float32 and UNLIKE_TFLM & set(graph.ops):
+                    continue
                 theirs = reference.run(engine, graph.data, inputs.reshape(shape))
                 what = f"{graph.ops} streamed {plan.depth} against {engine}"
                 assert not isinstance(theirs, str), f"{what}: {theirs}"
