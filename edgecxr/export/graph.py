@@ -14,7 +14,7 @@ OptionValue = int | float | bool | str | tuple[int, ...]
 
 @dataclass(frozen=True)
 class Quantization:
-    """``real = scale * (integer - zero_point)``, per tensor (one entry) or per channel of ``axis``."""
+    """``real = scale * (integer - zero_point)``: one entry, or one per channel of ``axis``."""
 
     scale: tuple[float, ...]
     zero_point: tuple[int, ...]
@@ -27,7 +27,10 @@ class Quantization:
 
 @dataclass(frozen=True)
 class Tensor:
-    """One tensor. ``data`` is set for constants only; ``dtype`` is numpy's name ("int8", "float32", …)."""
+    """One tensor. ``data`` is set for constants only; ``dtype`` is numpy's name ("int8", …).
+
+    A ``variable`` tensor keeps its value from one inference to the next.
+    """
 
     index: int
     name: str
@@ -35,6 +38,7 @@ class Tensor:
     dtype: str
     quantization: Quantization | None = None
     data: NDArray[np.generic] | None = field(default=None, repr=False, compare=False)
+    variable: bool = False
 
     @property
     def elements(self) -> int:
