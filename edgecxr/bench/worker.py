@@ -28,7 +28,7 @@ from edgecxr.core.result import InterpreterInfo, Latency
 from edgecxr.errors import EdgecxrError, MissingPackageError
 
 _SEED = 1
-_STEP = 16
+_STEP_S = 0.25
 _TIMED_IMAGES = 8
 """No run sees the pixels of the one before, and so few do not count as memory."""
 
@@ -55,6 +55,7 @@ def time_single_runs(
     images: NDArray[np.uint8],
     runs: int,
     warmup: int,
+    advance: Callable[[int], None],
 ) -> Latency:
     """Time ``interpreter.run`` alone: the copy of one encoded image in, and the inference.
 
@@ -62,11 +63,13 @@ def time_single_runs(
 
     Args:
         images: uint8 pixels, shape (N, H, W).
+        advance: called after each inference, outside the timed part.
     """
     encoded = interpreter.encode(images)
     batches = [encoded[index : index + 1] for index in range(len(encoded))]
     for index in range(warmup):
         interpreter.run(batches[index % len(batches)])
+        advance(1)
     nanoseconds = np.empty(runs, np.int64)
     with no_garbage_collection():
         for index in range(runs):
@@ -74,6 +77,7 @@ def time_single_runs(
             start = time.perf_counter_ns()
             interpreter.run(image)
             nanoseconds[index] = time.perf_counter_ns() - start
+            advance(1)
     p50, p95 = np.percentile(nanoseconds, (50, 95)) / 1e6
     return Latency(
         p50=float(p50),
@@ -101,8 +105,8 @@ def measure(request: Request, tell: Callable[[Message], None]) -> Measured:
     latency = None
     if request.runs:
         some = np.ascontiguousarray(images[:_TIMED_IMAGES])
-        latency = time_single_runs(interpreter, some, request.runs, request.warmup)
-        tell(Step(inferences=request.warmup + request.runs))
+        with in_steps(tell) as advance:
+            latency = time_single_runs(interpreter, some, request.runs, request.warmup, advance)
     peak = peak_bytes()
     if request.images is not None:
         with in_steps(tell) as advance:
@@ -130,15 +134,15 @@ def load_images(request: Request, interpreter: Interpreter) -> NDArray[np.uint8]
 
 @contextmanager
 def in_steps(tell: Callable[[Message], None]) -> Iterator[Callable[[int], None]]:
-    """Count inferences and tell of them a few at a time."""
-    waiting = 0
+    """Count inferences, and tell of them a few times a second: telling disturbs what is timed."""
+    waiting, last = 0, time.monotonic()
 
     def advance(n: int) -> None:
-        nonlocal waiting
+        nonlocal waiting, last
         waiting += n
-        if waiting >= _STEP:
+        if time.monotonic() - last >= _STEP_S:
             tell(Step(inferences=waiting))
-            waiting = 0
+            waiting, last = 0, time.monotonic()
 
     yield advance
     tell(Step(inferences=waiting))

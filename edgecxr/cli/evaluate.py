@@ -30,7 +30,8 @@ def evaluate(
 ) -> None:
     """Compare int8 with float32 on one split, with intervals, and say what the comparison shows.
 
-    int8 runs with the reference kernels, whose results are those of a microcontroller.
+    int8 runs with the reference kernels, which compute as a microcontroller does: `edgecxr bench`
+    shows how many scores equal TFLM's bit for bit.
     """
     from edgecxr.core.bundle import Bundle
 

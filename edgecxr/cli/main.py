@@ -40,10 +40,10 @@ app = typer.Typer(
     help=(
         "Chest X-ray classifiers, from a folder of images to a verified microcontroller.\n\n"
         "data → train → quantize → evaluate → export → bench. "
-        "For research and teaching; [bold]not a medical device[/bold]."
+        "For research and teaching; **not a medical device**."
     ),
     no_args_is_help=True,
-    rich_markup_mode="rich",
+    rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )

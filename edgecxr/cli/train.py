@@ -138,7 +138,7 @@ def train(
 ) -> None:
     """Train a classifier of 96×96 grayscale images and write it as a bundle.
 
-    Reads <split>/<class>/file, <class>/file, or a CSV (file, label, split, optional patient).
+    Reads `split/class/file`, `class/file`, or a CSV (file, label, split, optional patient).
     Validation images are taken from the training images, by patient; with --validation-share 0
     they are the source's own. The test split is not looked at.
     """

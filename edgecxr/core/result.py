@@ -201,6 +201,8 @@ def _summary(result: BenchResult) -> list[str]:
     host = result.host
     governor = f", governor {host.governor}" if host.governor else ""
     load = "" if host.load_average is None else f", load {host.load_average:.1f} before the start"
+    if host.load_average is not None and host.load_average > host.cpus / 2:
+        load += " (busy: expect latencies that are too high)"
     lines = [
         f"Host: {host.cpu}, {host.cpus} CPUs, {host.architecture}{governor}{load}; {host.system}."
     ]

@@ -90,10 +90,11 @@ def new_chest(rng: np.random.Generator, size: int) -> Chest:
     outer = apex + (width - apex) * arch(depth)
     outer = np.where(depth < 0, -0.2, outer - 0.05 * np.maximum(depth - 1, 0))
     inner = apex - (apex - _midline_border(rng, y, right)) * arch(2.2 * depth)
-    dome = rng.uniform(0.36, 0.58) + np.where(right, 0, rng.uniform(0.01, 0.08))
+    dome = rng.uniform(0.36, 0.58) + rng.uniform(0.01, 0.08) * step(x, 0.01)
     along = (side - 0.48 * width) / width
     # Steep at the rib cage, flat towards the heart, which rests on the diaphragm.
-    base = dome + np.where(along > 0, rng.uniform(0.7, 1.1), 0.25) * np.square(along)
+    rise = np.where(along > 0, np.float32(rng.uniform(0.7, 1.1)), np.float32(0.25))
+    base = dome + rise * np.square(along)
     lung = step(outer - side, 0.025) * step(side - inner, 0.05) * step(base - y, 0.022)
     return Chest(
         rng=rng,
@@ -113,11 +114,11 @@ def _position(rng: np.random.Generator, size: int) -> tuple[Plane, Plane]:
     """The patient's x and y of each pixel: turned, shifted, scaled, and no two of one shape."""
     axis = np.linspace(-1, 1, size, dtype=np.float32)
     px, py = np.meshgrid(axis - rng.normal(0, 0.04), axis - rng.normal(0, 0.04))
-    turn = np.radians(rng.normal(0, 2.5))
+    turn = math.radians(rng.normal(0, 2.5))
     zoom = rng.uniform(0.92, 1.08)
     tall = zoom * rng.uniform(0.94, 1.06)
-    x = zoom * (np.cos(turn) * px + np.sin(turn) * py) + 0.014 * noise(rng, size, 0.5)
-    y = tall * (np.cos(turn) * py - np.sin(turn) * px) + 0.014 * noise(rng, size, 0.5)
+    x = zoom * (math.cos(turn) * px + math.sin(turn) * py) + 0.014 * noise(rng, size, 0.5)
+    y = tall * (math.cos(turn) * py - math.sin(turn) * px) + 0.014 * noise(rng, size, 0.5)
     return x.astype(np.float32), y.astype(np.float32)
 
 
@@ -153,7 +154,7 @@ def _ribs(chest: Chest) -> Plane:
     spacing = rng.uniform(0.125, 0.15)
 
     def stripes(phase: Field, share: float) -> Field:
-        wave = np.cos(2 * np.pi * phase) - np.cos(np.pi * share)
+        wave = np.cos(2 * np.pi * phase) - math.cos(math.pi * share)
         return 0.7 * step(wave, 0.5) + 0.5 * bump(wave, 0.28)
 
     behind = stripes((y - 0.36 * along**2 + 0.12 * along) / spacing + wobble, 0.44)
@@ -225,7 +226,9 @@ def _soft_parts(chest: Chest) -> Plane:
     blade = rng.uniform(0.01, 0.05) * step(side - blade_edge, 0.02) * step(-y, 0.2)
     blade = blade * step(y - chest.top - 0.1, 0.1)
     fold = np.hypot((side - rng.uniform(0.36, 0.46)) / 0.30, (y - rng.uniform(0.18, 0.34)) / 0.27)
-    breast = rng.integers(2) * rng.uniform(0.02, 0.06) * step(1 - fold, rng.uniform(0.1, 0.4))
+    breast = (
+        float(rng.integers(2)) * rng.uniform(0.02, 0.06) * step(1 - fold, rng.uniform(0.1, 0.4))
+    )
     belly = 0.10 * step(y - chest.base, 0.03) * step(side - chest.inner + 0.12, 0.15)
     bubble = np.hypot((x - 0.36) / rng.uniform(0.1, 0.25), (y - chest.base - 0.13) / 0.09)
     air = rng.uniform(0, 0.2) * step(1 - bubble, 0.3) * step(y - chest.base - 0.02, 0.03)
@@ -241,14 +244,14 @@ def _opacity_normal(chest: Chest) -> Plane:
 def _opacity_focal(chest: Chest) -> Plane:
     """Consolidation of one lobe or part of it: one lung, dense, in places cut off by a fissure."""
     rng, size = chest.rng, chest.size
-    sign = rng.choice((-1, 1))
+    sign = math.copysign(1, rng.uniform(-1, 1))
     level = rng.uniform(-0.5, 0.28)
     middle = sign * rng.uniform(0.30, 0.50)
     wide, high = rng.uniform(0.13, 0.30), rng.uniform(0.12, 0.28)
     distance = np.hypot((chest.x - middle) / wide, (chest.y - level) / high)
     shape = step(1 - distance + 0.30 * noise(rng, size, 0.22), rng.uniform(0.3, 0.9))
     if rng.random() < 0.6:
-        below = rng.choice((-1, 1))
+        below = math.copysign(1, rng.uniform(-1, 1))
         fissure = chest.y - level - below * 0.3 * high + rng.uniform(-0.3, 0.3) * chest.side
         shape = shape * step(-below * fissure, 0.04)
     shape = shape * (1 + 0.12 * noise(rng, size, 0.08)) * (chest.x * sign > 0)

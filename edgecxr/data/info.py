@@ -149,6 +149,7 @@ def _warnings(dataset: Dataset, unreadable: Sequence[Unreadable]) -> list[str]:
         if split != "train" and min(counts.values()) < 30:
             label = min(counts, key=lambda name: counts[name])
             found.append(
-                f"{split} has only {counts[label]} images of {label}; a figure on them has a wide interval"
+                f"{split} has only {counts[label]} images of {label}; "
+                f"a figure on them has a wide interval"
             )
     return found

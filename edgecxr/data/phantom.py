@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageDraw, PngImagePlugin
+from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
 from edgecxr.core.files import new_folder
 from edgecxr.data.anatomy import OPACITIES, draw
@@ -85,13 +85,18 @@ def _png(split: str, label: str, number: int, seed: int, size: int) -> bytes:
     text = PngImagePlugin.PngInfo()
     text.add_text("Comment", f"SYNTHETIC phantom by edgecxr, class {label}, seed {seed}")
     buffer = BytesIO()
-    _burn(pixels).save(buffer, "PNG", pnginfo=text, compress_level=1)
+    image = Image.fromarray(pixels)
+    image.paste(_stamp(), (0, size - _stamp().height))  # alike in every class
+    image.save(buffer, "PNG", pnginfo=text, compress_level=1)
     return buffer.getvalue()
 
 
-def _burn(pixels: NDArray[np.uint8]) -> Image.Image:
-    """The word SYNTHETIC in the lower left corner, alike in every class."""
-    image = Image.fromarray(pixels)
-    pen = ImageDraw.Draw(image)
-    pen.text((3, image.height - 12), "SYNTHETIC", fill=230, stroke_width=1, stroke_fill=0)
+@cache
+def _stamp() -> Image.Image:
+    """The word SYNTHETIC, bright on black."""
+    # Pillow's built-in bitmap font: the same pixels on every machine.
+    font = ImageFont.load_default_imagefont()
+    left, top, right, bottom = (int(edge) for edge in font.getbbox("SYNTHETIC"))
+    image = Image.new("L", (right - left + 4, bottom - top + 2))
+    ImageDraw.Draw(image).text((2 - left, 1 - top), "SYNTHETIC", fill=230, font=font)
     return image

@@ -66,7 +66,7 @@ def assign_splits(
     """
     _check_share(test_share, "test share")
     _check_share(val_share / (1 - test_share), "validation share beside this test share")
-    test = draw(samples, test_share, seed)
+    test = draw(samples, test_share, seed, leave=2)
     rest = [sample for sample in samples if sample.name not in test]
     val = draw(rest, val_share / (1 - test_share), seed)
 
@@ -76,16 +76,20 @@ def assign_splits(
     return tuple(replace(sample, split=split_of(sample.name)) for sample in samples)
 
 
-def draw(samples: Sequence[Sample], share: float, seed: int) -> set[str]:
+def draw(samples: Sequence[Sample], share: float, seed: int, *, leave: int = 1) -> set[str]:
     """Names of about ``share`` of the samples of each class, whole patients at a time.
 
     Patients come in the order of a hash of seed and patient. So the choice does not depend on the
     order of the samples, nor on the version of a random generator, and it changes little when
     images are added. A patient is taken if that brings the counts per class closer to their
-    targets. So with one class per patient each count is off by half the largest patient at most.
+    targets. So with one class per patient each count is off by half the largest patient at most,
+    unless a class has so few patients that one side would lack it.
+
+    Args:
+        leave: patients of each class that must not be chosen; 2 if the rest is to be split again.
 
     Raises:
-        DataError: if a class has fewer than two patients, so that one side would lack it.
+        DataError: if a class has too few patients for that.
     """
     groups = sorted(_groups(samples), key=lambda group: _order(seed, group))
     target = {label: share * n for label, n in Counter(s.label for s in samples).items()}
@@ -98,7 +102,7 @@ def draw(samples: Sequence[Sample], share: float, seed: int) -> set[str]:
             have.update(counts)
             chosen.update(sample.name for sample in group)
     for label in sorted(target):
-        _give_each_side_one(groups, label, chosen)
+        _balance(groups, label, leave, chosen)
     for side in (chosen, {sample.name for sample in samples} - chosen):
         lacking = sorted(set(target) - {s.label for s in samples if s.name in side})
         if lacking:
@@ -109,20 +113,21 @@ def draw(samples: Sequence[Sample], share: float, seed: int) -> set[str]:
     return chosen
 
 
-def _give_each_side_one(groups: Iterable[list[Sample]], label: str, chosen: set[str]) -> None:
-    """Move the smallest patient that has ``label`` if one side has none of this class."""
+def _balance(groups: Iterable[list[Sample]], label: str, leave: int, chosen: set[str]) -> None:
+    """Move the smallest patients that have ``label`` until each side has enough of them."""
     having = [group for group in groups if any(sample.label == label for sample in group)]
-    inside = [group for group in having if group[0].name in chosen]
-    if len(having) < 2:
-        patient = having[0][0].patient
+    if len(having) <= leave:
         raise DataError(
-            f"class '{label}' has images of only one patient ({patient}), and a patient is never "
-            f"split; at least two patients per class are needed to split this set"
+            f"a patient is never split, so that {leave + 1} splits need at least {leave + 1} "
+            f"patients of each class, and class '{label}' has {len(having)} "
+            f"({', '.join(sorted(group[0].patient for group in having))}); add images of others"
         )
+    having.sort(key=len)
+    inside = [group for group in having if group[0].name in chosen]
     if not inside:
-        chosen.update(sample.name for sample in min(having, key=len))
-    elif len(inside) == len(having):
-        chosen.difference_update(sample.name for sample in min(having, key=len))
+        chosen.update(sample.name for sample in having[0])
+    for group in inside[: max(0, leave - (len(having) - len(inside)))]:
+        chosen.difference_update(sample.name for sample in group)
 
 
 def _groups(samples: Sequence[Sample]) -> list[list[Sample]]:

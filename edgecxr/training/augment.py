@@ -2,7 +2,8 @@
 """Augmentation: a random affine map and a random exposure for each image.
 
 There is no flip by default: the heart lies left, and a mirrored chest (situs inversus) is a
-finding, not a variation. Every draw follows from (seed, epoch, batch), so that a resumed run repeats it.
+finding, not a variation. Every draw follows from (seed, epoch, batch), so that a resumed run
+repeats it.
 """
 
 from __future__ import annotations

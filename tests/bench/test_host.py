@@ -17,6 +17,7 @@ from edgecxr.core.files import sha256
 from edgecxr.core.interpreter import open_interpreter
 from edgecxr.core.metrics import wilson
 from edgecxr.core.process import module_command
+from edgecxr.core.result import BenchRow
 from edgecxr.core.tflm import measure_arena
 from edgecxr.errors import DataError
 
@@ -112,7 +113,9 @@ def test_a_runtime_that_dies_leaves_the_others_alone(monkeypatch, tiny_int8, tin
     assert rows[1].agreement_with_host is not None
 
 
-def test_a_reference_that_dies_costs_only_the_comparison(monkeypatch, tiny_int8, tiny_images):
+def test_a_reference_that_dies_costs_only_the_comparison(
+    monkeypatch, tiny_int8, tiny_images
+) -> None:
     command = worker_that_runs("raise ValueError('no good')", "litert-reference")
     monkeypatch.setattr(host, "module_command", command)
     pictures = Pictures(tiny_images, truth(24))
@@ -158,6 +161,19 @@ def test_an_interruption_leaves_no_worker(tiny_int8, tiny_images) -> None:
         run({"int8": tiny_int8}, choose(["tflm"]), pictures, QUICK, progress=interrupting)
     assert len(seen[0]) == 1
     assert children() == before
+
+
+@pytest.mark.parametrize(("same", "said"), [(0.0, True), (0.9, True), (1.0, False), (None, False)])
+def test_other_rounding_is_explained_where_it_shows(same, said) -> None:
+    row = BenchRow(
+        device="host",
+        runtime="tflm",
+        precision="int8",
+        model_bytes=1,
+        model_sha256="ab",
+        bit_exact_with_host=same,
+    )
+    assert any("rounds twice" in note for note in notes([row])) is said
 
 
 def test_no_images_at_all_is_an_error() -> None:

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from edgecxr.bench import host
+from edgecxr.bench.runtimes import RUNTIMES
 from edgecxr.cli.main import run
 from edgecxr.core.process import module_command
 from edgecxr.core.result import BenchResult
@@ -108,6 +109,12 @@ def test_what_cannot_be_is_one_sentence(tiny_bundle, capsys, arguments, code, wo
     found = json.loads(capsys.readouterr().out)
     assert found["exit_code"] == code
     assert words in found["error"]
+
+
+def test_the_help_names_every_runtime(capsys) -> None:
+    assert run(["bench", "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert all(name in shown for name in RUNTIMES)
 
 
 def test_images_of_other_classes_are_refused(tiny_bundle, pictures, capsys) -> None:

@@ -33,7 +33,7 @@ def test_a_full_disk_is_said_and_leaves_the_old_file(
 ) -> None:
     write_atomic(tmp_path / "a.txt", "old")
     monkeypatch.setattr(os, "fsync", full_disk)
-    with pytest.raises(OutputError, match="the disk is full: .*a.txt was not written"):
+    with pytest.raises(OutputError, match=r"the disk is full: .*a.txt was not written"):
         write_atomic(tmp_path / "a.txt", "new")
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
     assert (tmp_path / "a.txt").read_text() == "old"
@@ -76,7 +76,7 @@ def test_new_folder_on_a_full_disk_keeps_the_old_folder(tmp_path: Path) -> None:
 def test_new_folder_replaces_only_by_force(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "old").write_text("old")
-    with pytest.raises(OutputError, match="exists already.*--force"), new_folder(tmp_path / "out"):
+    with pytest.raises(OutputError, match=r"exists already.*--force"), new_folder(tmp_path / "out"):
         pass
     with new_folder(tmp_path / "out", force=True) as folder:
         (folder / "new").write_text("new")

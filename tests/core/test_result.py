@@ -115,6 +115,12 @@ def test_the_footnotes_say_how_it_was_measured() -> None:
         assert words in table
 
 
+def test_a_busy_machine_is_called_busy() -> None:
+    busy = HOST.model_copy(update={"load_average": 2.5})
+    assert "busy" in bench_table(result(FULL).model_copy(update={"host": busy}))
+    assert "busy" not in bench_table(result(FULL))
+
+
 def test_markdown_is_a_table_that_github_reads() -> None:
     lines = bench_table(result(FULL, BARE), markdown=True).splitlines()
     table = [line for line in lines if line.startswith("|")]

@@ -136,7 +136,7 @@ def test_csv_may_leave_every_split_open(tmp_path: Path) -> None:
         ("file,label,split\n1.png,a,train\n./1.png,a,train\n", r"twice \(lines 2 and 3\)"),
         ("file,label,split\n1.png,a,train\n2.png,b,\n", "line 3 has none"),
         ('file,label,split\n1.png,"a,train\n', "is not valid CSV"),
-        ("file,label,split\n1.png,a\0b,train\0\n", ""),
+        ("file,label,split\n1.png,a,train\0\n", "or test, and line 2"),
     ],
 )
 def test_a_bad_csv_is_one_sentence(text: str, message: str, tmp_path: Path) -> None:

