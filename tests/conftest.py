@@ -11,10 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from numpy.typing import NDArray
 
 from tests.bundles import write_bundle
 from tests.images import blocky_images
+
+# The same examples in every run, and no deadline: CI's machines pause.
+settings.register_profile("edgecxr", derandomize=True, deadline=None)
+settings.load_profile("edgecxr")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

@@ -59,8 +59,10 @@ def info(
 @app.command()
 def phantom(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write.")],
-    train: Annotated[int, typer.Option(help="Images per class in train.", min=0)] = 240,
-    val: Annotated[int, typer.Option(help="Images per class in val.", min=0)] = 60,
+    train: Annotated[int, typer.Option(help="Images per class in train.", min=0)] = 300,
+    val: Annotated[
+        int, typer.Option(help="Images per class in val; training carves its own.", min=0)
+    ] = 0,
     test: Annotated[int, typer.Option(help="Images per class in test.", min=0)] = 100,
     seed: Annotated[int, typer.Option(help="The same seed gives the same images.", min=0)] = 0,
     size: Annotated[int, typer.Option(help="Pixels along an edge.", min=64, max=1024)] = 192,

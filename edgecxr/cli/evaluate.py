@@ -27,6 +27,7 @@ def evaluate(
     skip_unreadable: common.SkipOption = False,
     cache: common.CacheOption = None,
     as_json: common.JsonOption = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown tables.")] = False,
 ) -> None:
     """Compare int8 with float32 on one split, with intervals, and say what the comparison shows.
 
@@ -41,8 +42,11 @@ def evaluate(
         bundle.with_manifest(metrics={**bundle.manifest.metrics, split: result})
     if as_json:
         common.print_json({"model": str(model), **result.model_dump(mode="json")})
-    else:
-        _print(bundle, result)
+        return
+    if bundle.manifest.synthetic_data:
+        typer.echo("SYNTHETIC data: these figures say nothing about X-rays.\n")
+    typer.echo(f"{bundle.manifest.name} on {result.images} images of '{result.split}'\n")
+    typer.echo(tables(result, markdown=markdown))
 
 
 def _evaluate(bundle: Bundle, data: Path, split: str, reading: Reading) -> Evaluation:
@@ -76,12 +80,11 @@ def _percent(value: float | None, interval: tuple[float, float] | None = None) -
     return text + (f" ({100 * interval[0]:.1f}–{100 * interval[1]:.1f})" if interval else "")
 
 
-def _print(bundle: Bundle, result: Evaluation) -> None:
+def tables(result: Evaluation, *, markdown: bool = False) -> str:
+    """An evaluation as text: figures, a confusion matrix each, baselines, comparison, verdict."""
     from tabulate import tabulate
 
-    if bundle.manifest.synthetic_data:
-        typer.echo("SYNTHETIC data: these figures say nothing about X-rays.\n")
-    typer.echo(f"{bundle.manifest.name} on {result.images} images of '{result.split}'\n")
+    style = "github" if markdown else "simple"
     both = (result.float32, result.int8)
     rows = [
         ["accuracy (95 % Wilson)", *(_percent(f.accuracy, f.accuracy_ci95) for f in both)],
@@ -89,21 +92,23 @@ def _print(bundle: Bundle, result: Evaluation) -> None:
         ["macro F1", *(f"{f.macro_f1:.3f}" for f in both)],
         ["AUC, one against rest", *("–" if f.auc is None else f"{f.auc:.3f}" for f in both)],
     ]
-    typer.echo(tabulate(rows, headers=["", "float32", "int8"], disable_numparse=True))
+    parts = [tabulate(rows, ["", "float32", "int8"], tablefmt=style, disable_numparse=True)]
     for name, one in zip(("float32", "int8"), both, strict=True):
-        typer.echo(f"\n{name}: rows are the truth, columns what the model says")
-        typer.echo(tabulate(_class_rows(one), headers=_class_headers(one), disable_numparse=True))
+        parts.append(f"{name}: rows are the truth, columns what the model says")
+        parts.append(
+            tabulate(_class_rows(one), _class_headers(one), tablefmt=style, disable_numparse=True)
+        )
     base = result.baselines
-    typer.echo(
-        f"\nWithout a picture: always {base.majority_label} {_percent(base.majority_accuracy)}, "
+    parts.append(
+        f"Without a picture: always {base.majority_label} {_percent(base.majority_accuracy)}, "
         f"a random guess {_percent(base.random_accuracy)}."
     )
-    typer.echo(
+    parts.append(
         f"Same class from both: {_percent(result.agreement)}. Only float32 right: "
         f"{result.only_float32_right}, only int8 right: {result.only_int8_right} "
-        f"(McNemar's exact p = {result.mcnemar_p:.2g})."
+        f"(McNemar's exact p = {result.mcnemar_p:.2g}).\n{result.verdict}"
     )
-    typer.echo(result.verdict)
+    return "\n\n".join(parts)
 
 
 def _class_headers(figures: Figures) -> list[str]:

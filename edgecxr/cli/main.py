@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+import warnings
 from typing import Annotated, Any
 
 import typer
@@ -85,6 +86,8 @@ def _fail(message: str, exit_code: int, arguments: list[str]) -> int:
 
 def run(arguments: list[str]) -> int:
     """Run one command line (without the program's name) and return its exit code."""
+    # Pillow warns of odd EXIF and TIFF tags, which a user can do nothing about.
+    warnings.filterwarnings("ignore", module="PIL")
     try:
         result = app(args=arguments or ["--help"], standalone_mode=False, prog_name="edgecxr")
     except TyperException as error:

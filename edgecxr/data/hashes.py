@@ -33,7 +33,8 @@ def hash_files(
 
     With ``cache_dir`` a file is read only if its size, modification time, change time or inode
     differ from the last run. The change time is what makes this safe: copying with preserved times
-    or ``touch`` can restore a modification time, but no program can restore a change time.
+    or ``touch`` can restore a modification time, but no program can restore a change time. (Windows
+    has none; there size and modification time must do.)
 
     Raises:
         OutputError: if the hashes cannot be stored in ``cache_dir``.

@@ -73,10 +73,10 @@ def load_source(
         skip_unreadable=reading.skip_unreadable,
         progress=reading.progress,
     )
-    return LoadedSource(loaded, _fingerprint(whole, loaded.skipped))
+    return LoadedSource(loaded, _fingerprint(whole))
 
 
-def _fingerprint(whole: Dataset, skipped: tuple[str, ...]) -> str:
-    left_out = set(skipped)
-    kept = tuple(s for s in whole.samples if s.name not in left_out and s.sha256)
-    return replace(whole, samples=kept).fingerprint()
+def _fingerprint(whole: Dataset) -> str:
+    # Images that cannot be decoded count; files that cannot even be opened have no content.
+    opened = tuple(sample for sample in whole.samples if sample.sha256)
+    return replace(whole, samples=opened).fingerprint()

@@ -30,8 +30,8 @@ They are for trying the tool. No figure measured on them says anything about X-r
 def write_phantoms(
     folder: Path,
     *,
-    train: int = 240,
-    val: int = 60,
+    train: int = 300,
+    val: int = 0,
     test: int = 100,
     seed: int = 0,
     size: int = 192,

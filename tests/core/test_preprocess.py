@@ -138,6 +138,7 @@ def test_exif_orientation_turns_the_image(kind: str) -> None:
 
 
 @given(st.integers(0, 2**31 - 1))
+@settings(deadline=None)
 def test_significant_bits_hold_the_brightest_pixel(brightest: int) -> None:
     bits = significant_bits(brightest)
     assert brightest < 2**bits

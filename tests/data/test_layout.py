@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgecxr.data.layout import Entry, read, split_name
@@ -152,6 +152,7 @@ def test_a_csv_in_another_encoding_is_one_sentence(tmp_path: Path) -> None:
 
 
 @given(st.binary(max_size=300))
+@settings(deadline=None)
 def test_any_bytes_as_csv_give_entries_or_a_data_error(
     tmp_path_factory: pytest.TempPathFactory, content: bytes
 ) -> None:
@@ -163,5 +164,6 @@ def test_any_bytes_as_csv_give_entries_or_a_data_error(
 
 
 @given(st.text())
+@settings(deadline=None)
 def test_split_name_knows_three_splits(text: str) -> None:
     assert split_name(text) in (None, "train", "val", "test")

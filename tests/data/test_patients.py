@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgecxr.data.layout import Entry
@@ -65,5 +65,6 @@ def test_a_rule_that_is_no_expression_is_a_usage_error() -> None:
 
 
 @given(st.text(min_size=1))
+@settings(deadline=None)
 def test_any_name_has_a_patient(name: str) -> None:
     assert patient(name)
