@@ -208,6 +208,8 @@ def _quantization(
         return None
     if len(zero_point) != len(scale):
         damaged(f"{label} has {len(scale)} scales and {len(zero_point)} zero points")
+    if len(scale) > 1 and len(shape) == 1:
+        axis = 0  # older converters gave a bias the dimension of its weights
     if len(scale) > 1:
         channels = shape[axis] if 0 <= axis < len(shape) else 0
         if len(scale) != channels:

@@ -328,3 +328,12 @@ def test_options_default_as_the_schema_says() -> None:
     flat.graph.operators[0].builtinOptions = options("Conv2DOptions", strideW=1, strideH=1)
     conv = read_tflite(flat.pack()).ops[0]
     assert (conv.options["dilation_w"], conv.options["fused_activation"]) == (1, "NONE")
+
+
+def test_the_bias_of_an_older_converter_is_read_along_its_only_dimension() -> None:
+    flat = small_classifier()
+    # As in the person_detect model of TFLM's examples: the dimension is that of the weights.
+    flat.graph.tensors[2].quantization.quantizedDimension = 3
+    bias = read_tflite(flat.pack()).tensor(2)
+    assert bias.quantization is not None
+    assert (bias.quantization.axis, len(bias.quantization.scale)) == (0, 4)
