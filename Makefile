@@ -14,7 +14,7 @@ EPOCHS ?= $(if $(DATA),60,20)
 SOURCE = $(if $(DATA),$(DATA),runs/phantoms)
 FIRMWARE = firmware/generated/$(notdir $(MODEL))
 
-.PHONY: help setup quantize test test-all lint format clean
+.PHONY: help setup quantize test test-all lint format pictures clean
 .DELETE_ON_ERROR:
 
 help:
@@ -60,6 +60,9 @@ test-all: lint
 format: $(READY)
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+pictures: $(READY)
+	@$(BIN)/python scripts/pictures.py
 
 clean:
 	rm -rf runs build dist firmware/generated .pytest_cache .mypy_cache .ruff_cache .hypothesis
