@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import textwrap
+from collections import Counter
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 
 _INDENT = 18
+_WIDTH = 98
 
 
 class RuntimeName(StrEnum):
@@ -39,17 +42,17 @@ def boards(
 ) -> None:
     """List the boards, and say whether a model fits.
 
-    Whether it fits is an estimate: the model and its arena are measured, the code is a figure of
-    other builds, the stack is assumed. The parts are printed.
+    Whether it fits is an estimate: the model and its arena are measured; the code and the operating
+    system's share are figures of other builds; the stack is assumed. The parts are printed.
     """
     from edgecxr.core import board as core
 
     chosen = [core.find_board(board)] if board else list(core.boards().values())
     fits = [] if model is None else _fits(model, chosen)
     if as_json:
-        found = {"boards": [one.model_dump(mode="json") for one in chosen]}
+        found: dict[str, object] = {"boards": [one.model_dump(mode="json") for one in chosen]}
         if model is not None:
-            found["fits"] = [one.model_dump(mode="json") for one in fits]
+            found |= {"fits": [one.model_dump(mode="json") for one in fits], "basis": core.BASES}
         common.print_json({"runtime": runtime.value, **found})
     elif board:
         _print_one(chosen[0], fits)
@@ -83,12 +86,12 @@ def _memory(size: int) -> str:
 
 def _verdict(fit: Fit) -> str:
     short = [
-        f"{name} short by {-need.spare:,} B"
+        f"{name} {-need.spare:,} B"
         for name, need in (("flash", fit.flash), ("RAM", fit.ram))
         if need is not None and need.spare < 0
     ]
     if short:
-        return ", ".join(short)
+        return f"short: {', '.join(short)}"
     if fit.ram is None:
         return "flash fits, RAM unknown"
     return f"fits, {fit.ram.spare:,} B of RAM spare"
@@ -110,30 +113,64 @@ def _print_all(chosen: list[Board], fits: list[Fit]) -> None:
         for one in chosen
     ]
     typer.echo(grid(headers, rows, text=3, markdown=False))
-    typer.echo("\nflash and RAM: what an application may use. --board ID shows the sources.")
+    typer.echo(
+        "\nclock, flash and RAM: what an application gets with the board's usual build."
+        "\n--board ID shows every detail, and where each figure is from."
+    )
     if not fits:
         return
     precisions = list(dict.fromkeys(fit.precision for fit in fits))
     verdicts = {(fit.board, fit.precision): _verdict(fit) for fit in fits}
     rows = [[one.id, *(verdicts[one.id, precision] for precision in precisions)] for one in chosen]
     typer.echo(f"\n{grid(['board', *precisions], rows, text=3, markdown=False)}")
-    typer.echo(f"\nAn estimate for TFLM, made of these parts:\n\n{_parts(fits)}")
-    typer.echo("\nAn operating system's own part, on boards built with Zephyr, is not counted.")
+    _print_parts(fits)
+
+
+def _print_parts(fits: list[Fit]) -> None:
+    from edgecxr.core.board import BASES
+
+    typer.echo(f"\nAn estimate for TFLM, made of these parts:\n\n{_parts(fits)}\n")
+    used = {
+        part.basis
+        for fit in fits
+        for need in (fit.flash, fit.ram)
+        for part in (need.parts if need is not None else ())
+    }
+    for basis, meaning in BASES.items():
+        if basis in used:
+            typer.echo(_item(basis, meaning, 11))
+
+
+def _item(name: str, text: str, indent: int) -> str:
+    """``name``, then ``text`` in lines of its own column."""
+    return textwrap.fill(
+        text,
+        _WIDTH,
+        initial_indent=f"{name:<{indent}}",
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _parts(fits: list[Fit]) -> str:
-    """Every part of the estimates once, with its bytes per precision."""
+    """Every part of the estimates once, with its bytes per precision; what more share is first."""
     from edgecxr.core.result import grid
 
     found: dict[tuple[str, str, str], dict[str, int]] = {}
+    shared: Counter[tuple[str, str, str]] = Counter()
     for fit in fits:
         for memory, need in (("flash", fit.flash), ("RAM", fit.ram)):
             for part in need.parts if need is not None else ():
-                found.setdefault((memory, part.what, part.basis), {})[fit.precision] = part.bytes
+                key = (memory, part.what, part.basis)
+                found.setdefault(key, {})[fit.precision] = part.bytes
+                shared[key] += 1
     precisions = list(dict.fromkeys(fit.precision for fit in fits))
     rows = [
-        [*key, *(f"{sizes[precision]:,}" for precision in precisions)]
-        for key, sizes in sorted(found.items(), key=lambda item: item[0][0] != "flash")
+        [*key, *(f"{sizes[name]:,}" if name in sizes else "-" for name in precisions)]
+        for key, sizes in sorted(
+            found.items(), key=lambda item: (item[0][0] != "flash", -shared[item[0]])
+        )
     ]
     headers = ["memory", "part", "basis", *(f"{precision}\nbytes" for precision in precisions)]
     return grid(headers, rows, text=3, markdown=False)
@@ -150,21 +187,32 @@ def _print_one(board: Board, fits: list[Fit]) -> None:
         ("clock", f"{board.clock_hz / 1e6:g} MHz"),
         ("flash", f"{board.flash_bytes:,} bytes"),
         ("RAM", f"{board.ram_bytes:,} bytes"),
+        ("taken of these", _taken(board)),
         ("USB", ", ".join(f"{one} ({one.role})" for one in board.usb) or "none"),
         ("build", f"{board.build_system}, {board.build_target}"),
         ("flasher", board.flasher),
         ("emulator", emulator),
     ):
-        typer.echo(f"{what:<{_INDENT}}{value}")
+        typer.echo(_item(what, value, _INDENT))
     typer.echo("\nSources")
     for field, source in board.sources.items():
-        typer.echo(f"  {field:<22}{source}")
+        typer.echo(_item(f"  {field}", source, 24))
     if not fits:
         return
-    typer.echo(f"\nAn estimate for TFLM, made of these parts:\n\n{_parts(fits)}\n")
+    _print_parts(fits)
+    typer.echo()
     for fit in fits:
         for memory, need in (("flash", fit.flash), ("RAM", fit.ram)):
             typer.echo(_sum(f"{fit.precision} {memory}", need))
+
+
+def _taken(board: Board) -> str:
+    if not board.platform_flash_bytes and not board.platform_ram_bytes:
+        return "nothing: the start-up code is ours"
+    return (
+        f"{board.platform_flash_bytes:,} bytes of flash and {board.platform_ram_bytes:,} of RAM,"
+        f" by a minimal program ({board.platform})"
+    )
 
 
 def _sum(what: str, need: Need | None) -> str:

@@ -13,17 +13,29 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from edgecxr.errors import UsageError
 
-Basis = Literal["measured", "reference", "assumed"]
-"""Measured here; measured on another build of the same kind; or a round figure."""
+Basis = Literal["measured", "reference", "estimated", "assumed"]
+
+BASES: dict[Basis, str] = {
+    "measured": "here. The arena is this computer's, a little more than a 32-bit board needs.",
+    "reference": (
+        "on another build: TFLM's int8 code on a Cortex-M4; the vendor's core or the operating"
+        " system in a minimal program, on this chip or a like one. Further drivers come on top."
+    ),
+    "estimated": "the Cortex-M4's int8 figure, taken over for another core or for float32.",
+    "assumed": "a round figure.",
+}
+"""What a part's basis means."""
 
 TFLM_CODE_BYTES = 40_300
-"""TFLM with its reference kernels for this class of model, compiled by gcc -O2 for Cortex-M4:
-code without the model, start-up and C library included."""
+"""TFLM with its reference kernels for this class of model, int8, compiled by gcc -O2 for
+Cortex-M4: code without the model, start-up and C library included."""
 TFLM_CMSIS_NN_CODE_BYTES = 46_800
-"""The same with CMSIS-NN's kernels."""
+"""The same with CMSIS-NN's kernels. They are int8's: float32 runs on the reference kernels."""
 STACK_BYTES = 4096
 IO_BYTES = 1024
 """Line and message buffers. The picture needs none: its rows go straight into the arena."""
+
+_PLATFORMS = {"arduino": "Arduino core", "zephyr": "Zephyr", "baremetal": "start-up code"}
 
 
 class _Frozen(BaseModel):
@@ -52,8 +64,8 @@ class Board(_Frozen):
     clock_hz: int = Field(gt=0)
     flash_bytes: int = Field(gt=0)
     ram_bytes: int = Field(gt=0)
-    platform_flash_bytes: int | None = Field(default=None, ge=0)
-    platform_ram_bytes: int | None = Field(default=None, ge=0)
+    platform_flash_bytes: int = Field(ge=0)
+    platform_ram_bytes: int = Field(ge=0)
     build_system: Literal["arduino", "zephyr", "baremetal"]
     build_target: str
     flasher: str
@@ -61,9 +73,14 @@ class Board(_Frozen):
     usb: tuple[UsbId, ...] = ()
     sources: dict[str, str]
 
+    @property
+    def platform(self) -> str:
+        """What runs below the application, in words."""
+        return _PLATFORMS[self.build_system]
+
     @model_validator(mode="after")
     def _every_figure_has_a_source(self) -> Board:
-        figures = {"clock_hz", "flash_bytes", "ram_bytes"}
+        figures = {"core", "clock_hz", "flash_bytes", "ram_bytes"}
         figures |= {"usb"} if self.usb else set()
         figures |= {
             name for name in ("platform_flash_bytes", "platform_ram_bytes") if getattr(self, name)
@@ -132,15 +149,13 @@ def fit_tflm(board: Board, precision: str, model_bytes: int, arena_bytes: int | 
     """Estimate whether a model fits a board under TFLM.
 
     Args:
+        precision: ``int8`` or ``float32``.
         model_bytes: of the ``.tflite`` file, which lies in flash.
         arena_bytes: as TFLM counted it on a host; None if it was not measured.
     """
-    kernels, code = ("CMSIS-NN", TFLM_CMSIS_NN_CODE_BYTES)
-    if not (board.dsp or board.mve):
-        kernels, code = ("reference kernels", TFLM_CODE_BYTES)
     flash = [
         Part(what="model", bytes=model_bytes, basis="measured"),
-        Part(what=f"TFLM with {kernels}", bytes=code, basis="reference"),
+        _tflm_code(board, precision),
         *_platform(board, board.platform_flash_bytes),
     ]
     in_flash = _need(flash, board.flash_bytes)
@@ -163,10 +178,18 @@ def fit_tflm(board: Board, precision: str, model_bytes: int, arena_bytes: int | 
     )
 
 
-def _platform(board: Board, size: int | None) -> list[Part]:
+def _tflm_code(board: Board, precision: str) -> Part:
+    same = precision == "int8" and board.core.startswith("Cortex-M4")
+    basis: Basis = "reference" if same else "estimated"
+    if precision == "int8" and (board.dsp or board.mve):
+        return Part(what="TFLM with CMSIS-NN", bytes=TFLM_CMSIS_NN_CODE_BYTES, basis=basis)
+    return Part(what="TFLM with reference kernels", bytes=TFLM_CODE_BYTES, basis=basis)
+
+
+def _platform(board: Board, size: int) -> list[Part]:
     if not size:
         return []
-    return [Part(what=f"{board.build_system} core of {board.id}", bytes=size, basis="reference")]
+    return [Part(what=f"{board.platform} ({board.id})", bytes=size, basis="reference")]
 
 
 def _need(parts: list[Part], available: int) -> Need:

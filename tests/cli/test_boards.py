@@ -8,7 +8,7 @@ import pytest
 from edgecxr.cli import boards as command
 from edgecxr.cli.main import run
 from edgecxr.core import board as core
-from edgecxr.core.tflm import measure_arena
+from edgecxr.core.tflm import ArenaMeasurement, measure_arena
 from edgecxr.errors import MissingPackageError
 
 
@@ -19,18 +19,19 @@ def test_every_board_is_listed(capsys) -> None:
 
 
 def test_one_board_is_shown_with_its_sources(capsys) -> None:
-    assert run(["boards", "--board", "nano33ble"]) == 0
+    assert run(["boards", "--board", "nano33"]) == 0
     out = capsys.readouterr().out
     assert "983,040 bytes" in out
     assert "2341:805a (application)" in out
-    assert all(source in out for source in core.find_board("nano33ble").sources.values())
+    words = " ".join(out.split())
+    assert all(source in words for source in core.find_board("nano33").sources.values())
 
 
 def test_an_unknown_board_is_a_usage_error(capsys) -> None:
-    assert run(["boards", "--board", "nano33"]) == 2
+    assert run(["boards", "--board", "nano33ble"]) == 2
     found = capsys.readouterr()
     assert found.out == ""
-    assert found.err == "edgecxr: there is no board 'nano33'; did you mean nano33ble?\n"
+    assert found.err == "edgecxr: there is no board 'nano33ble'; did you mean nano33?\n"
 
 
 def test_a_bundle_fits_or_is_short_to_the_byte(tiny_bundle, capsys) -> None:
@@ -39,8 +40,31 @@ def test_a_bundle_fits_or_is_short_to_the_byte(tiny_bundle, capsys) -> None:
     need = measure_arena(tiny_bundle / "float32.tflite").bytes_used + 4096 + 1024
     assert f"float32 RAM: {need:,} of 16,384 bytes, short by {need - 16_384:,}." in out
     assert "An estimate for TFLM" in out
-    for basis in ("measured", "reference", "assumed"):
-        assert basis in out
+    for basis in ("measured", "estimated", "assumed"):
+        assert f"\n{basis:<11}{core.BASES[basis][:20]}" in out
+
+
+def test_the_system_and_the_estimates_are_stated_wherever_a_fit_is(tiny_bundle, capsys) -> None:
+    for extra in ([], ["--board", "nrf52840dk"]):
+        assert run(["boards", str(tiny_bundle), *extra]) == 0
+        out = capsys.readouterr().out
+        assert "Zephyr (nrf52840dk)" in out
+        assert "4,352" in out
+        assert core.BASES["estimated"] in out
+    assert run(["boards", str(tiny_bundle), "--board", "nrf52840dk", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["basis"] == core.BASES
+    for fit in found["fits"]:
+        system = fit["ram"]["parts"][-1]
+        assert system == {"what": "Zephyr (nrf52840dk)", "bytes": 4352, "basis": "reference"}
+
+
+@pytest.mark.parametrize("board", [None, *core.boards()])
+def test_lines_fit_a_hundred_columns(tiny_bundle, capsys, monkeypatch, board) -> None:
+    big = ArenaMeasurement(9_876_543, head=0, tail=0, pointer_bytes=8, version="")
+    monkeypatch.setattr("edgecxr.core.tflm.measure_arena", lambda _: big)
+    assert run(["boards", str(tiny_bundle), *(["--board", board] if board else [])]) == 0
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 100
 
 
 def test_json_has_a_verdict_for_each_board_and_file(tiny_bundle, capsys) -> None:
@@ -77,5 +101,5 @@ def test_one_byte_decides(spare) -> None:
     board = core.find_board("stm32f405")
     arena = board.ram_bytes - core.STACK_BYTES - core.IO_BYTES - spare
     fit = core.fit_tflm(board, "int8", 1000, arena)
-    expected = "RAM short by 1 B" if spare < 0 else "fits, 0 B of RAM spare"
+    expected = "short: RAM 1 B" if spare < 0 else "fits, 0 B of RAM spare"
     assert command._verdict(fit) == expected

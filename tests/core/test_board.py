@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from edgecxr.core.board import Board, boards, find_board, fit_tflm
+from edgecxr.core.board import BASES, Board, boards, find_board, fit_tflm
 from edgecxr.errors import UsageError
 
 ASKED_FOR = {
-    "nano33ble",
+    "nano33",
     "pico",
     "stm32f405",
     "microbit",
@@ -28,11 +28,11 @@ MODEL = 300_568
 def test_every_board_is_read_with_a_source_for_each_figure() -> None:
     assert boards().keys() == ASKED_FOR
     for board in boards().values():
-        assert {"clock_hz", "flash_bytes", "ram_bytes"} <= board.sources.keys()
+        assert {"core", "clock_hz", "flash_bytes", "ram_bytes"} <= board.sources.keys()
 
 
 def test_usb_ids_print_as_lsusb_prints_them() -> None:
-    assert "2341:805a" in [str(one) for one in find_board("nano33ble").usb]
+    assert "2341:805a" in [str(one) for one in find_board("nano33").usb]
 
 
 def test_a_figure_without_a_source_is_refused() -> None:
@@ -54,10 +54,11 @@ def test_a_board_that_makes_no_sense_is_refused(change) -> None:
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
-        ("nano33", "did you mean nano33ble"),
+        ("nano33ble", "did you mean nano33?"),
+        ("nano3", "did you mean nano33?"),
         ("Pico", "did you mean pico"),
         ("an386", "did you mean mps2-an386"),
-        ("zzzz", "known are nano33ble, pico"),
+        ("zzzz", "known are nano33, pico"),
     ],
 )
 def test_an_unknown_board_names_close_ones(name, hint) -> None:
@@ -75,14 +76,44 @@ def test_the_sum_is_right_to_the_byte() -> None:
     assert fit.fits is False
 
 
-def test_cores_with_dsp_are_counted_with_cmsis_nn() -> None:
-    with_dsp = fit_tflm(find_board("stm32f405"), "int8", MODEL, ARENA)
-    without = fit_tflm(find_board("pico"), "int8", MODEL, ARENA)
-    assert with_dsp.flash.total - without.flash.total == 46_800 - 40_300
+@pytest.mark.parametrize(
+    ("name", "precision", "code", "basis"),
+    [
+        ("stm32f405", "int8", 46_800, "reference"),
+        ("stm32f405", "float32", 40_300, "estimated"),
+        ("stm32f746g_disco", "int8", 46_800, "estimated"),
+        ("mps3-an547", "int8", 46_800, "estimated"),
+        ("pico", "int8", 40_300, "estimated"),
+        ("esp32s3", "float32", 40_300, "estimated"),
+    ],
+)
+def test_only_int8_on_a_cortex_m4_has_a_code_figure_of_its_own(
+    name, precision, code, basis
+) -> None:
+    part = fit_tflm(find_board(name), precision, MODEL, ARENA).flash.parts[1]
+    assert (part.bytes, part.basis) == (code, basis)
+    assert part.basis in BASES
+
+
+@pytest.mark.parametrize("name", sorted(ASKED_FOR))
+def test_the_system_below_takes_its_part_of_both_memories(name) -> None:
+    board = find_board(name)
+    fit = fit_tflm(board, "int8", MODEL, ARENA)
+    assert fit.ram is not None
+    taken = [need.parts[-1] for need in (fit.flash, fit.ram)]
+    if board.build_system == "baremetal":
+        assert all("(" not in part.what for part in taken)
+    else:
+        assert [part.bytes for part in taken] == [
+            board.platform_flash_bytes,
+            board.platform_ram_bytes,
+        ]
+        assert all(part.what == f"{board.platform} ({name})" for part in taken)
+        assert all(part.bytes > 0 for part in taken)
 
 
 def test_the_arduino_core_takes_its_part() -> None:
-    parts = fit_tflm(find_board("nano33ble"), "int8", MODEL, ARENA).flash.parts
+    parts = fit_tflm(find_board("nano33"), "int8", MODEL, ARENA).flash.parts
     assert [part.bytes for part in parts] == [MODEL, 46_800, 85_328]
 
 
