@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 # The main job's input and output. Without DATA it runs on synthetic phantoms.
 DATA ?=
 MODEL ?= $(if $(DATA),models/$(basename $(notdir $(patsubst %/,%,$(DATA)))),runs/phantom)
-EPOCHS ?= $(if $(DATA),60,20)
+EPOCHS ?= 60
 SOURCE = $(if $(DATA),$(DATA),runs/phantoms)
 FIRMWARE = firmware/generated/$(notdir $(MODEL))
 

@@ -59,7 +59,7 @@ def info(
 @app.command()
 def phantom(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write.")],
-    train: Annotated[int, typer.Option(help="Images per class in train.", min=0)] = 300,
+    train: Annotated[int, typer.Option(help="Images per class in train.", min=0)] = 600,
     val: Annotated[
         int, typer.Option(help="Images per class in val; training carves its own.", min=0)
     ] = 0,

@@ -30,7 +30,7 @@ They are for trying the tool. No figure measured on them says anything about X-r
 def write_phantoms(
     folder: Path,
     *,
-    train: int = 300,
+    train: int = 600,
     val: int = 0,
     test: int = 100,
     seed: int = 0,
