@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+# `make quantize` and `make test` need nothing but Python 3.11–3.13 and make; they set up the rest.
+
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && { echo $$p; break; }; done)
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+# The main job's input and output. Without DATA it runs on synthetic phantoms.
+DATA ?=
+MODEL ?= $(if $(DATA),models/$(basename $(notdir $(patsubst %/,%,$(DATA)))),runs/phantom)
+EPOCHS ?= 60
+SOURCE = $(if $(DATA),$(DATA),runs/phantoms)
+FIRMWARE = firmware/generated/$(notdir $(MODEL))
+
+.PHONY: help setup quantize test test-all lint format pictures clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo 'make quantize                      the main job on built-in synthetic images'
+	@echo 'make quantize DATA=dir MODEL=dir   the main job on your images'
+	@echo 'make test                          lint, types and tests'
+	@echo 'make test-all                      the slow tests too'
+	@echo 'make format                        format the code'
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt scripts/setup
+	@scripts/setup '$(PYTHON)' '$(VENV)'
+	@touch $@
+
+runs/phantoms/SYNTHETIC.txt: | $(READY)
+	@echo '== Synthetic phantoms (for trying the tool, never for a claim)'
+	@$(BIN)/edgecxr data phantom runs/phantoms --force
+
+quantize: $(READY) $(if $(DATA),,runs/phantoms/SYNTHETIC.txt)
+	@test -e '$(MODEL)/manifest.json' || { echo '== Train'; \
+		$(BIN)/edgecxr train '$(SOURCE)' --out '$(MODEL)' --epochs $(EPOCHS) --resume; }
+	@echo '== Quantize'
+	@$(BIN)/edgecxr quantize '$(MODEL)' --data '$(SOURCE)' --force
+	@echo '== Export'
+	@$(BIN)/edgecxr export '$(MODEL)' --format tflm --out '$(FIRMWARE)' --force
+	@echo '== Evaluate on the test split'
+	@$(BIN)/edgecxr evaluate '$(MODEL)' --data '$(SOURCE)'
+	@echo '== Bench'
+	@$(BIN)/edgecxr bench '$(MODEL)' --device host --data '$(SOURCE)'
+
+lint: $(READY)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+test: lint
+	@$(BIN)/pytest -m 'not slow'
+
+test-all: lint
+	@$(BIN)/pytest
+
+format: $(READY)
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+pictures: $(READY)
+	@$(BIN)/python scripts/pictures.py
+
+clean:
+	rm -rf runs build dist firmware/generated .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``edgecxr boards``: the boards that are known, and which of them a model fits."""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edgecxr.cli import common
+
+if TYPE_CHECKING:
+    from edgecxr.core.board import Board, Fit, Need
+
+
+_INDENT = 18
+_WIDTH = 98
+
+
+class RuntimeName(StrEnum):
+    tflm = "tflm"
+
+
+def boards(
+    model: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[BUNDLE]", help="Say for each board whether this bundle's models fit."
+        ),
+    ] = None,
+    board: Annotated[
+        str | None, typer.Option(help="Only this board, with every detail.", show_default=False)
+    ] = None,
+    runtime: Annotated[
+        RuntimeName, typer.Option(help="What runs the model on the board.")
+    ] = RuntimeName.tflm,
+    as_json: common.JsonOption = False,
+) -> None:
+    """List the boards, and say whether a model fits.
+
+    Whether it fits is an estimate: the model and its arena are measured; the code and the operating
+    system's share are figures of other builds; the stack is assumed. The parts are printed.
+    """
+    from edgecxr.core import board as core
+
+    chosen = [core.find_board(board)] if board else list(core.boards().values())
+    fits = [] if model is None else _fits(model, chosen)
+    if as_json:
+        found: dict[str, object] = {"boards": [one.model_dump(mode="json") for one in chosen]}
+        if model is not None:
+            found |= {"fits": [one.model_dump(mode="json") for one in fits], "basis": core.BASES}
+        common.print_json({"runtime": runtime.value, **found})
+    elif board:
+        _print_one(chosen[0], fits)
+    else:
+        _print_all(chosen, fits)
+
+
+def _fits(model: Path, chosen: list[Board]) -> list[Fit]:
+    from edgecxr.core.board import fit_tflm
+    from edgecxr.core.bundle import Bundle
+    from edgecxr.core.tflm import measure_arena
+    from edgecxr.errors import MissingPackageError
+
+    bundle = Bundle.open(model)
+    fits: list[Fit] = []
+    for precision in ("int8", "float32"):
+        path = bundle.path(precision)
+        try:
+            arena = measure_arena(path).bytes_used
+        except MissingPackageError as error:
+            common.note(f"The arena was not measured: {error}")
+            arena = None
+        size = path.stat().st_size
+        fits.extend(fit_tflm(one, precision, size, arena) for one in chosen)
+    return fits
+
+
+def _memory(size: int) -> str:
+    return f"{size / 1024:,.0f} KiB"
+
+
+def _verdict(fit: Fit) -> str:
+    short = [
+        f"{name} {-need.spare:,} B"
+        for name, need in (("flash", fit.flash), ("RAM", fit.ram))
+        if need is not None and need.spare < 0
+    ]
+    if short:
+        return f"short: {', '.join(short)}"
+    if fit.ram is None:
+        return "flash fits, RAM unknown"
+    return f"fits, {fit.ram.spare:,} B of RAM spare"
+
+
+def _print_all(chosen: list[Board], fits: list[Fit]) -> None:
+    from edgecxr.core.result import grid
+
+    headers = ["board", "name", "core", "clock\nMHz", "flash", "RAM"]
+    rows = [
+        [
+            one.id,
+            one.name,
+            one.core,
+            f"{one.clock_hz / 1e6:.0f}",
+            _memory(one.flash_bytes),
+            _memory(one.ram_bytes),
+        ]
+        for one in chosen
+    ]
+    typer.echo(grid(headers, rows, text=3, markdown=False))
+    typer.echo(
+        "\nclock, flash and RAM: what an application gets with the board's usual build."
+        "\n--board ID shows every detail, and where each figure is from."
+    )
+    if not fits:
+        return
+    precisions = list(dict.fromkeys(fit.precision for fit in fits))
+    verdicts = {(fit.board, fit.precision): _verdict(fit) for fit in fits}
+    rows = [[one.id, *(verdicts[one.id, precision] for precision in precisions)] for one in chosen]
+    typer.echo(f"\n{grid(['board', *precisions], rows, text=3, markdown=False)}")
+    _print_parts(fits)
+
+
+def _print_parts(fits: list[Fit]) -> None:
+    from edgecxr.core.board import BASES
+
+    typer.echo(f"\nAn estimate for TFLM, made of these parts:\n\n{_parts(fits)}\n")
+    used = {
+        part.basis
+        for fit in fits
+        for need in (fit.flash, fit.ram)
+        for part in (need.parts if need is not None else ())
+    }
+    for basis, meaning in BASES.items():
+        if basis in used:
+            typer.echo(_item(basis, meaning, 11))
+
+
+def _item(name: str, text: str, indent: int) -> str:
+    """``name``, then ``text`` in lines of its own column."""
+    return textwrap.fill(
+        text,
+        _WIDTH,
+        initial_indent=f"{name:<{indent}}",
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _parts(fits: list[Fit]) -> str:
+    """Every part of the estimates once, with its bytes per precision; what more share is first."""
+    from edgecxr.core.result import grid
+
+    found: dict[tuple[str, str, str], dict[str, int]] = {}
+    shared: Counter[tuple[str, str, str]] = Counter()
+    for fit in fits:
+        for memory, need in (("flash", fit.flash), ("RAM", fit.ram)):
+            for part in need.parts if need is not None else ():
+                key = (memory, part.what, part.basis)
+                found.setdefault(key, {})[fit.precision] = part.bytes
+                shared[key] += 1
+    precisions = list(dict.fromkeys(fit.precision for fit in fits))
+    rows = [
+        [*key, *(f"{sizes[name]:,}" if name in sizes else "-" for name in precisions)]
+        for key, sizes in sorted(
+            found.items(), key=lambda item: (item[0][0] != "flash", -shared[item[0]])
+        )
+    ]
+    headers = ["memory", "part", "basis", *(f"{precision}\nbytes" for precision in precisions)]
+    return grid(headers, rows, text=3, markdown=False)
+
+
+def _print_one(board: Board, fits: list[Fit]) -> None:
+    extras = {"dsp": "DSP instructions", "mve": "Helium (MVE)"}
+    fpu = "no FPU" if board.fpu == "none" else f"{board.fpu}-precision FPU"
+    has = [words for name, words in extras.items() if getattr(board, name)]
+    emulator = f"qemu-system-arm -M {board.emulator}" if board.emulator else "none"
+    for what, value in (
+        (board.id, board.name),
+        ("chip", f"{board.mcu}: {', '.join([board.core, fpu, *has])}"),
+        ("clock", f"{board.clock_hz / 1e6:g} MHz"),
+        ("flash", f"{board.flash_bytes:,} bytes"),
+        ("RAM", f"{board.ram_bytes:,} bytes"),
+        ("taken of these", _taken(board)),
+        ("USB", ", ".join(f"{one} ({one.role})" for one in board.usb) or "none"),
+        ("build", f"{board.build_system}, {board.build_target}"),
+        ("flasher", board.flasher),
+        ("emulator", emulator),
+    ):
+        typer.echo(_item(what, value, _INDENT))
+    typer.echo("\nSources")
+    for field, source in board.sources.items():
+        typer.echo(_item(f"  {field}", source, 24))
+    if not fits:
+        return
+    _print_parts(fits)
+    typer.echo()
+    for fit in fits:
+        for memory, need in (("flash", fit.flash), ("RAM", fit.ram)):
+            typer.echo(_sum(f"{fit.precision} {memory}", need))
+
+
+def _taken(board: Board) -> str:
+    if not board.platform_flash_bytes and not board.platform_ram_bytes:
+        return "nothing: the start-up code is ours"
+    return (
+        f"{board.platform_flash_bytes:,} bytes of flash and {board.platform_ram_bytes:,} of RAM,"
+        f" by a minimal program ({board.platform})"
+    )
+
+
+def _sum(what: str, need: Need | None) -> str:
+    if need is None:
+        return f"{what}: not known, since the arena was not measured."
+    spare = f"{need.spare:,} spare" if need.spare >= 0 else f"short by {-need.spare:,}"
+    return f"{what}: {need.total:,} of {need.available:,} bytes, {spare}."

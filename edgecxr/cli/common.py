@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every command shares: where output goes, progress, and the options that recur."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from edgecxr.core.quiet import native_output_hidden
+
+if TYPE_CHECKING:
+    from edgecxr.data.load import Reading
+
+LINE_EVERY_S = 5.0
+
+
+@dataclass
+class Settings:
+    verbose: bool = False
+
+
+settings = Settings()
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
+CacheOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--cache",
+        envvar="EDGECXR_CACHE",
+        help="Folder for decoded images (default: the user's cache folder).",
+        show_default=False,
+    ),
+]
+SkipOption = Annotated[
+    bool,
+    typer.Option("--skip-unreadable", help="Leave unreadable images out, and count them."),
+]
+PatientsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--patients",
+        help="Regular expression whose first group is the patient in a file's name (default: the "
+        "CSV's column patient, or the names of Kermany's set).",
+        show_default=False,
+    ),
+]
+
+
+def reading(cache: Path | None, patients: str | None, skip_unreadable: bool) -> Reading:
+    """How images are read, from the options above, with progress on stderr."""
+    from edgecxr.data.load import Reading
+
+    return Reading(cache, patients, skip_unreadable, progress_bar)
+
+
+def print_json(value: Any) -> None:
+    """One JSON object on stdout; pydantic models are turned into their JSON form."""
+    if hasattr(value, "model_dump"):
+        value = value.model_dump(mode="json")
+    typer.echo(json.dumps(value, indent=2, allow_nan=False))
+
+
+def note(text: str) -> None:
+    """One line for the person, on stderr."""
+    typer.echo(text, err=True)
+
+
+def quiet() -> AbstractContextManager[object]:
+    """Keep native libraries off the terminal, unless --verbose asks for all.
+
+    Enter it before a progress bar: the bar keeps the streams that it finds.
+    """
+    return nullcontext() if settings.verbose else native_output_hidden()
+
+
+@contextmanager
+def progress_bar(description: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Yield ``advance(n)``. A bar when stderr is a terminal, else a line every few seconds."""
+    if sys.stderr.isatty():
+        with _bar(description, total) as advance:
+            yield advance
+    else:
+        with _lines(description, total) as advance:
+            yield advance
+
+
+@contextmanager
+def _bar(description: str, total: int) -> Iterator[Callable[[int], None]]:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task(description, total=total)
+        yield lambda n: progress.advance(task, n)
+
+
+@contextmanager
+def _lines(description: str, total: int) -> Iterator[Callable[[int], None]]:
+    done = 0
+    last = time.monotonic()
+
+    def advance(n: int) -> None:
+        nonlocal done, last
+        done += n
+        if time.monotonic() - last >= LINE_EVERY_S and done < total:
+            last = time.monotonic()
+            note(f"{description}: {done} of {total}")
+
+    yield advance
+    if done:
+        note(f"{description}: {done} of {total}, done")

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``edgecxr evaluate``: int8 against float32 on a split."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edgecxr.cli import common
+from edgecxr.cli.images import load_for
+
+if TYPE_CHECKING:
+    from edgecxr.core.bundle import Bundle
+    from edgecxr.core.metrics import Evaluation, Figures
+    from edgecxr.data.load import Reading
+
+
+def evaluate(
+    model: Annotated[Path, typer.Argument(help="A quantized bundle.")],
+    data: Annotated[Path, typer.Option("--data", help="A folder of images, or a CSV file.")],
+    split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
+    record: Annotated[
+        bool, typer.Option("--record", help="Write the figures into the bundle's manifest.")
+    ] = False,
+    skip_unreadable: common.SkipOption = False,
+    cache: common.CacheOption = None,
+    as_json: common.JsonOption = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown tables.")] = False,
+) -> None:
+    """Compare int8 with float32 on one split, with intervals, and say what the comparison shows.
+
+    int8 runs with the reference kernels, which compute as a microcontroller does: `edgecxr bench`
+    shows how many scores equal TFLM's bit for bit.
+    """
+    from edgecxr.core.bundle import Bundle
+
+    bundle = Bundle.open(model)
+    result = _evaluate(bundle, data, split, common.reading(cache, None, skip_unreadable))
+    if record:
+        bundle.with_manifest(metrics={**bundle.manifest.metrics, split: result})
+    if as_json:
+        common.print_json({"model": str(model), **result.model_dump(mode="json")})
+        return
+    if bundle.manifest.synthetic_data:
+        typer.echo("SYNTHETIC data: these figures say nothing about X-rays.\n")
+    typer.echo(f"{bundle.manifest.name} on {result.images} images of '{result.split}'\n")
+    typer.echo(tables(result, markdown=markdown))
+
+
+def _evaluate(bundle: Bundle, data: Path, split: str, reading: Reading) -> Evaluation:
+    from edgecxr.core.interpreter import open_interpreter
+    from edgecxr.core.metrics import compare
+
+    interpreters = [
+        open_interpreter(bundle.path("float32")),
+        open_interpreter(bundle.path("int8"), kernels="reference"),
+    ]
+    source = load_for(bundle, data, split, reading)
+    scores = []
+    for name, interpreter in zip(("float32", "int8"), interpreters, strict=True):
+        with common.progress_bar(f"Evaluating {name}", len(source.data.labels)) as advance:
+            scores.append(interpreter.scores(source.data.images, advance=advance))
+    return compare(
+        scores[0],
+        scores[1],
+        source.data.labels,
+        bundle.manifest.labels,
+        split=split,
+        fingerprint=source.fingerprint,
+        interpreter=f"{interpreters[0].name} {interpreters[0].version}",
+    )
+
+
+def _percent(value: float | None, interval: tuple[float, float] | None = None) -> str:
+    if value is None:
+        return "–"
+    text = f"{100 * value:.1f} %"
+    return text + (f" ({100 * interval[0]:.1f}–{100 * interval[1]:.1f})" if interval else "")
+
+
+def tables(result: Evaluation, *, markdown: bool = False) -> str:
+    """An evaluation as text: figures, a confusion matrix each, baselines, comparison, verdict."""
+    from tabulate import tabulate
+
+    style = "github" if markdown else "simple"
+    both = (result.float32, result.int8)
+    rows = [
+        ["accuracy (95 % Wilson)", *(_percent(f.accuracy, f.accuracy_ci95) for f in both)],
+        ["balanced accuracy", *(_percent(f.balanced_accuracy) for f in both)],
+        ["macro F1", *(f"{f.macro_f1:.3f}" for f in both)],
+        ["AUC, one against rest", *("–" if f.auc is None else f"{f.auc:.3f}" for f in both)],
+    ]
+    parts = [tabulate(rows, ["", "float32", "int8"], tablefmt=style, disable_numparse=True)]
+    for name, one in zip(("float32", "int8"), both, strict=True):
+        parts.append(f"{name}: rows are the truth, columns what the model says")
+        parts.append(
+            tabulate(_class_rows(one), _class_headers(one), tablefmt=style, disable_numparse=True)
+        )
+    base = result.baselines
+    parts.append(
+        f"Without a picture: always {base.majority_label} {_percent(base.majority_accuracy)}, "
+        f"a random guess {_percent(base.random_accuracy)}."
+    )
+    parts.append(
+        f"Same class from both: {_percent(result.agreement)}. Only float32 right: "
+        f"{result.only_float32_right}, only int8 right: {result.only_int8_right} "
+        f"(McNemar's exact p = {result.mcnemar_p:.2g}).\n{result.verdict}"
+    )
+    return "\n\n".join(parts)
+
+
+def _class_headers(figures: Figures) -> list[str]:
+    return ["", *(c.label for c in figures.classes), "sensitivity", "specificity", "F1"]
+
+
+def _class_rows(figures: Figures) -> list[list[str]]:
+    return [
+        [
+            c.label,
+            *(str(n) for n in figures.confusion[i]),
+            _percent(c.sensitivity, c.sensitivity_ci95),
+            _percent(c.specificity, c.specificity_ci95),
+            f"{c.f1:.3f}",
+        ]
+        for i, c in enumerate(figures.classes)
+    ]

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``edgecxr export``: a bundle or a ``.tflite`` file → C or C++ sources."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+from edgecxr.cli.common import ForceOption, JsonOption, print_json
+from edgecxr.export.formats import DEFAULT_NAMESPACE, FORMATS, Export, Settings, write_export
+
+if TYPE_CHECKING:
+    from edgecxr.export.source import Precision, Source
+
+FormatName = StrEnum("FormatName", {name: name for name in FORMATS})  # type: ignore[misc]
+_FORMAT_HELP = "; ".join(f"{name}: {entry.help}" for name, entry in FORMATS.items()) + "."
+
+
+class PrecisionName(StrEnum):
+    int8 = "int8"
+    float32 = "float32"
+
+
+def export(
+    model: Annotated[Path, typer.Argument(help="A bundle folder or a .tflite file.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write.")],
+    format_name: Annotated[FormatName, typer.Option("--format", help=_FORMAT_HELP)],
+    precision: Annotated[
+        PrecisionName | None,
+        typer.Option(help="Which of a bundle's models (default: int8).", show_default=False),
+    ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(help="For a .tflite file: a text file with one label per line."),
+    ] = None,
+    arena: Annotated[
+        int | None,
+        typer.Option(min=1, help="TFLM's arena in bytes, instead of measuring it."),
+    ] = None,
+    namespace: Annotated[
+        str, typer.Option(help="C++ namespace of the generated code.")
+    ] = DEFAULT_NAMESPACE,
+    force: ForceOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Check a model and write it as source code for a microcontroller.
+
+    The same model gives the same bytes. Nothing is written before everything is checked.
+    """
+    from edgecxr.core.files import refuse_existing
+    from edgecxr.export.source import open_source
+
+    refuse_existing(out, force)
+    wanted = cast("Precision | None", precision and precision.value)
+    source = open_source(model, precision=wanted, labels=labels)
+    result = FORMATS[format_name.value].render(source, Settings(arena, namespace))
+    write_export(result, out, force=force)
+    facts = _facts(source, result, format_name.value, out)
+    print_json(facts) if json else _print(facts, result)
+
+
+def _facts(source: Source, result: Export, format_name: str, out: Path) -> dict[str, Any]:
+    files = [{"path": name, "bytes": (out / name).stat().st_size} for name in result.files]
+    return {
+        "format": format_name,
+        "out": str(out),
+        "model": source.name,
+        "model_file": source.path.name,
+        "model_bytes": source.graph.size,
+        "model_sha256": source.graph.sha256,
+        "precision": source.input.dtype,
+        "synthetic_data": source.synthetic_data,
+        "files": files,
+        **result.facts,
+    }
+
+
+def _print(facts: dict[str, Any], result: Export) -> None:
+    rows = [
+        ("model", f"{facts['model']} ({facts['model_file']}), {facts['model_bytes']:,} bytes"),
+        ("SHA-256", facts["model_sha256"]),
+        *result.lines,
+    ]
+    if facts["synthetic_data"]:
+        rows.append(("data", "synthetic: to try the tool, not for use"))
+    width = max(len(what) for what, _ in rows) + 2
+    for what, value in rows:
+        typer.echo(f"{what:<{width}}{value}")
+    typer.echo(f"\n{facts['out']}")
+    for file in facts["files"]:
+        typer.echo(f"  {file['path']:<{width + 10}}{file['bytes']:>10,} bytes")
+    typer.echo(f"\nNext: {result.next_step}.")

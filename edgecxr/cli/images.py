@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The images that a bundle is tried on: decoded as its model expects them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edgecxr.core.bundle import Bundle
+    from edgecxr.data.load import LoadedSource, Reading
+
+
+def load_for(bundle: Bundle, data: Path, split: str, reading: Reading) -> LoadedSource:
+    """Read one split of a source, with the preprocessing and the patient rule of a bundle.
+
+    Any split but test is cut as it was for training, so that "val" holds the same images.
+
+    Raises:
+        DataError: if the images are not usable, or their classes are not the model's.
+    """
+    from edgecxr.data.load import Validation, load_source
+    from edgecxr.errors import DataError
+
+    trained = bundle.manifest.training.split
+    source = load_source(
+        data,
+        bundle.manifest.preprocessing,
+        replace(reading, patients=trained.patients),
+        validation=None if split == "test" else Validation(trained.validation_share, trained.seed),
+        split=split,
+    )
+    labels = bundle.manifest.labels
+    found = source.data.dataset.labels
+    if found != labels:
+        raise DataError(
+            f"expected the model's classes {', '.join(labels)} in {data}, "
+            f"found {', '.join(found)}; give the kind of images that the model was trained on"
+        )
+    return source

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``edgecxr VERB``: registers the verbs, and is the one place that catches errors."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+import warnings
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+from typer.exceptions import TyperException
+
+from edgecxr import __version__
+from edgecxr.cli import (
+    bench,
+    boards,
+    common,
+    data,
+    evaluate,
+    export,
+    quantize,
+    train,
+)
+from edgecxr.errors import EXIT_INTERRUPTED, EdgecxrError
+
+VERBS = ("data", "train", "quantize", "evaluate", "export", "boards", "bench")
+
+
+class InWorkingOrder(TyperGroup):
+    """Lists the verbs in the order in which a user needs them."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return sorted(super().list_commands(ctx), key=VERBS.index)
+
+
+app = typer.Typer(
+    name="edgecxr",
+    cls=InWorkingOrder,
+    help=(
+        "Chest X-ray classifiers, from a folder of images to a verified microcontroller.\n\n"
+        "data → train → quantize → evaluate → export → bench. "
+        "For research and teaching; **not a medical device**."
+    ),
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+)
+app.add_typer(data.app, name="data")
+app.command("train")(train.train)
+app.command("quantize")(quantize.quantize)
+app.command("evaluate")(evaluate.evaluate)
+app.command("export")(export.export)
+app.command("bench")(bench.bench)
+app.command("boards")(boards.boards)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"edgecxr {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Show the traceback of an error.")
+    ] = False,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version.", callback=_print_version, is_eager=True),
+    ] = False,
+) -> None:
+    common.settings.verbose = verbose
+
+
+def _fail(message: str, exit_code: int, arguments: list[str]) -> int:
+    if "--json" in arguments:
+        common.print_json({"error": message, "exit_code": exit_code})
+    else:
+        common.note(f"edgecxr: {message}")
+    return exit_code
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line (without the program's name) and return its exit code."""
+    # Pillow warns of odd EXIF and TIFF tags, which a user can do nothing about.
+    warnings.filterwarnings("ignore", module="PIL")
+    try:
+        result = app(args=arguments or ["--help"], standalone_mode=False, prog_name="edgecxr")
+    except TyperException as error:
+        return _fail(error.format_message(), error.exit_code, arguments)
+    except EdgecxrError as error:
+        if common.settings.verbose:
+            traceback.print_exc()
+        return _fail(str(error), error.exit_code, arguments)
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail("interrupted", EXIT_INTERRUPTED, arguments)
+    except BrokenPipeError:
+        # The reader of our output has gone (`edgecxr … | head`); there is nobody left to tell.
+        sys.stderr.close()
+        return 1
+    if result == EXIT_INTERRUPTED:  # typer has caught a KeyboardInterrupt
+        return _fail("interrupted", EXIT_INTERRUPTED, arguments)
+    return result if isinstance(result, int) else 0
+
+
+def main() -> None:
+    sys.exit(run(sys.argv[1:]))

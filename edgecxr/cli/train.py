@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``edgecxr train``: images → a bundle with a trained model."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edgecxr.cli import common
+
+if TYPE_CHECKING:
+    from edgecxr.core.bundle import Bundle
+    from edgecxr.data.load import Reading
+    from edgecxr.training.checkpoint import Epoch
+    from edgecxr.training.settings import TrainingSettings
+
+
+class Schedule(StrEnum):
+    cosine = "cosine"
+    constant = "constant"
+
+
+class Balance(StrEnum):
+    weights = "weights"
+    none = "none"
+
+
+class Select(StrEnum):
+    best = "best"
+    last = "last"
+
+
+LEARNING = "Learning"
+AUGMENT = "Augmentation (uniform in ± the value; 0 switches it off)"
+RUNNING = "Running"
+
+
+def train(
+    data: Annotated[Path, typer.Argument(help="A folder of images, or a CSV file.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The bundle to make, a folder.")],
+    architecture: Annotated[
+        str, typer.Option("--arch", help="Architecture.", rich_help_panel=LEARNING)
+    ] = "mobilenet_v1",
+    width: Annotated[
+        float, typer.Option(help="Width multiplier.", rich_help_panel=LEARNING)
+    ] = 0.25,
+    epochs: Annotated[int, typer.Option(help="Epochs.", rich_help_panel=LEARNING)] = 60,
+    batch: Annotated[int, typer.Option(help="Images in a batch.", rich_help_panel=LEARNING)] = 32,
+    learning_rate: Annotated[
+        float, typer.Option(help="Peak learning rate of AdamW.", rich_help_panel=LEARNING)
+    ] = 0.003,
+    schedule: Annotated[
+        Schedule, typer.Option(help="Learning-rate schedule.", rich_help_panel=LEARNING)
+    ] = Schedule.cosine,
+    warmup: Annotated[
+        float, typer.Option(help="Epochs of linear warm-up.", rich_help_panel=LEARNING)
+    ] = 2.0,
+    weight_decay: Annotated[
+        float, typer.Option(help="Weight decay of AdamW.", rich_help_panel=LEARNING)
+    ] = 0.005,
+    dropout: Annotated[
+        float, typer.Option(help="Dropout before the head.", rich_help_panel=LEARNING)
+    ] = 0.1,
+    label_smoothing: Annotated[
+        float, typer.Option(help="Label smoothing.", rich_help_panel=LEARNING)
+    ] = 0.1,
+    class_balance: Annotated[
+        Balance,
+        typer.Option(help="Let every class weigh the same, or not.", rich_help_panel=LEARNING),
+    ] = Balance.weights,
+    validation_share: Annotated[
+        float,
+        typer.Option(help="Share of the training patients to select on.", rich_help_panel=LEARNING),
+    ] = 0.15,
+    select: Annotated[
+        Select,
+        typer.Option(
+            help="Keep the epoch with the lowest validation loss, or the last one.",
+            rich_help_panel=LEARNING,
+        ),
+    ] = Select.best,
+    early_stopping: Annotated[
+        int,
+        typer.Option(
+            help="Stop after so many epochs without a better one; 0: never.",
+            rich_help_panel=LEARNING,
+        ),
+    ] = 0,
+    shift: Annotated[
+        float, typer.Option(help="Share of the side.", rich_help_panel=AUGMENT)
+    ] = 0.06,
+    rotation: Annotated[float, typer.Option(help="Degrees.", rich_help_panel=AUGMENT)] = 8.0,
+    zoom: Annotated[float, typer.Option(help="Relative.", rich_help_panel=AUGMENT)] = 0.1,
+    contrast: Annotated[float, typer.Option(help="Relative.", rich_help_panel=AUGMENT)] = 0.2,
+    brightness: Annotated[
+        float, typer.Option(help="Share of the grey range.", rich_help_panel=AUGMENT)
+    ] = 0.1,
+    flip: Annotated[
+        bool,
+        typer.Option(
+            "--flip",
+            help="Mirror half of the images. Off: the heart lies left, and a mirrored chest is a "
+            "finding, not a variation.",
+            rich_help_panel=AUGMENT,
+        ),
+    ] = False,
+    seed: Annotated[
+        int, typer.Option(help="Of the split, the weights, the order.", rich_help_panel=RUNNING)
+    ] = 1,
+    init: Annotated[
+        Path | None,
+        typer.Option(help="A bundle to start from (warm start).", rich_help_panel=RUNNING),
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="Go on with an interrupted run, if there is one, from its last whole epoch.",
+            rich_help_panel=RUNNING,
+        ),
+    ] = False,
+    deterministic: Annotated[
+        bool,
+        typer.Option(
+            "--deterministic",
+            help="Use only TensorFlow ops that promise the same bits (about 1.5 times slower).",
+            rich_help_panel=RUNNING,
+        ),
+    ] = False,
+    force: common.ForceOption = False,
+    skip_unreadable: common.SkipOption = False,
+    patients: common.PatientsOption = None,
+    cache: common.CacheOption = None,
+    as_json: common.JsonOption = False,
+) -> None:
+    """Train a classifier of 96×96 grayscale images and write it as a bundle.
+
+    Reads `split/class/file`, `class/file`, or a CSV (file, label, split, optional patient).
+    Validation images are taken from the training images, by patient; with --validation-share 0
+    they are the source's own. The test split is not looked at.
+    """
+    from edgecxr.core.bundle import Bundle
+    from edgecxr.training.settings import TrainingSettings
+
+    settings = TrainingSettings.checked(
+        architecture=architecture,
+        width_multiplier=width,
+        epochs=epochs,
+        batch=batch,
+        learning_rate=learning_rate,
+        schedule=schedule.value,
+        warmup_epochs=warmup,
+        weight_decay=weight_decay,
+        dropout=dropout,
+        label_smoothing=label_smoothing,
+        augmentation={
+            "shift": shift,
+            "rotation": rotation,
+            "zoom": zoom,
+            "contrast": contrast,
+            "brightness": brightness,
+            "flip": flip,
+        },
+        class_balance=class_balance.value,
+        validation_share=validation_share,
+        select=select.value,
+        early_stopping=early_stopping,
+        seed=seed,
+        deterministic=deterministic,
+    )
+    bundle = _train(
+        data,
+        out,
+        settings,
+        common.reading(cache, patients, skip_unreadable),
+        Bundle.open(init) if init else None,
+        resume=resume,
+        force=force,
+    )
+    _report(bundle, as_json)
+
+
+def _train(
+    data: Path,
+    out: Path,
+    settings: TrainingSettings,
+    reading: Reading,
+    init: Bundle | None,
+    *,
+    resume: bool,
+    force: bool,
+) -> Bundle:
+    from edgecxr.core.files import refuse_existing
+    from edgecxr.core.preprocess import Preprocessing
+    from edgecxr.data.load import Validation, load_source
+    from edgecxr.training import train as stage
+
+    refuse_existing(out, force)
+    preprocessing = init.manifest.preprocessing if init else Preprocessing()
+    validation = Validation(settings.validation_share, settings.seed)
+    source = load_source(data, preprocessing, reading, validation=validation)
+    job = stage.Job(source, out, settings, preprocessing, reading.patients, init)
+    checkpoint = stage.begin(job, resume=resume, force=force)
+    done = len(checkpoint.state.history)
+    if done:
+        common.note(f"Going on after epoch {done} of {settings.epochs}.")
+    sizes = ", ".join(
+        f"{len(source.data.of_split(name).labels)} {name}" for name in source.data.dataset.splits
+    )
+    common.note(f"Images: {sizes}. Classes: {', '.join(source.data.dataset.labels)}.")
+    common.note("Starting TensorFlow; the first epoch takes longer.")
+    with common.quiet(), common.progress_bar("Training", settings.epochs) as advance:
+        advance(done)
+
+        def on_epoch(row: Epoch) -> None:
+            advance(1)
+            common.note(
+                f"epoch {row.epoch:>3}/{settings.epochs}  loss {row.train_loss:.3f}  "
+                f"validation: loss {row.val_loss:.3f}, accuracy {100 * row.val_accuracy:.1f} %, "
+                f"balanced {100 * row.val_balanced_accuracy:.1f} %  {row.seconds:.1f} s"
+            )
+
+        return stage.train(job, checkpoint, force=force, on_epoch=on_epoch)
+
+
+def _report(bundle: Bundle, as_json: bool) -> None:
+    training = bundle.manifest.training
+    if as_json:
+        common.print_json(
+            {
+                "model": str(bundle.folder),
+                "epochs_run": training.epochs_run,
+                "best_epoch": training.best_epoch,
+                "seconds_per_epoch": training.seconds_per_epoch,
+                "images": training.split.images,
+                "skipped_unreadable": training.split.skipped_unreadable,
+                "parameters": bundle.manifest.architecture.parameters,
+            }
+        )
+        return
+    if bundle.manifest.synthetic_data:
+        common.note("Trained on SYNTHETIC phantoms: for trying the tool, never for a claim.")
+    typer.echo(
+        f"{bundle.folder}: epoch {training.best_epoch} of {training.epochs_run} selected, "
+        f"{training.seconds_per_epoch:.1f} s an epoch. Next: edgecxr quantize {bundle.folder}"
+    )

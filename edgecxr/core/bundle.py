@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The bundle: a folder that holds one trained model and all that was measured about it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from edgecxr.core.files import sha256, write_atomic
+from edgecxr.core.metrics import Evaluation
+from edgecxr.core.preprocess import Preprocessing
+from edgecxr.errors import BundleError
+
+MANIFEST = "manifest.json"
+MANIFEST_VERSION = 1
+FILES = {"keras": "model.keras", "float32": "float32.tflite", "int8": "int8.tflite"}
+FileKind = Literal["keras", "float32", "int8"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class InputShape(_Strict):
+    height: int = Field(gt=0)
+    width: int = Field(gt=0)
+    channels: int = Field(gt=0)
+
+
+class Architecture(_Strict):
+    name: str
+    width_multiplier: float
+    dropout: float
+    parameters: int
+
+
+class SplitRecord(_Strict):
+    """How the splits came about; enough to make the same ones again from the same source."""
+
+    validation_share: float
+    seed: int
+    patients: str | None = None
+    images: dict[str, int]
+    skipped_unreadable: int = 0
+
+
+class Training(_Strict):
+    dataset_fingerprint: str
+    split: SplitRecord
+    seed: int
+    settings: dict[str, Any]
+    epochs_run: int
+    best_epoch: int
+    seconds_per_epoch: float
+    initialised_from: str | None = None
+
+
+class QuantizationRecord(_Strict):
+    method: Literal["post-training-int8"]
+    representative_images: int
+    representative_seed: int
+    input_scale: float
+    input_zero_point: int
+    output_scale: float
+    output_zero_point: int
+    validation_agreement: float
+
+
+class FileRecord(_Strict):
+    path: str
+    size: int
+    sha256: str
+
+
+class Manifest(_Strict):
+    version: int = MANIFEST_VERSION
+    name: str
+    labels: tuple[str, ...] = Field(min_length=2)
+    input: InputShape
+    preprocessing: Preprocessing
+    synthetic_data: bool
+    notice: str = "For research and teaching. Not a medical device."
+    architecture: Architecture
+    training: Training
+    quantization: QuantizationRecord | None = None
+    metrics: dict[str, Evaluation] = Field(default_factory=dict)
+    tools: dict[str, str]
+    files: dict[str, FileRecord]
+
+
+def file_record(path: Path) -> FileRecord:
+    """Path (the name only), size in bytes and SHA-256 of one file of a bundle."""
+    return FileRecord(path=path.name, size=path.stat().st_size, sha256=sha256(path))
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """An opened bundle whose files were checked against their hashes."""
+
+    folder: Path
+    manifest: Manifest
+
+    @classmethod
+    def open(cls, folder: Path) -> Bundle:
+        """Read and check a bundle.
+
+        Raises:
+            BundleError: if the manifest is missing, malformed or newer than this program, or if a
+                file is missing or differs from its recorded size or SHA-256.
+        """
+        manifest = _read_manifest(folder)
+        for record in manifest.files.values():
+            _check_file(folder, record)
+        return cls(folder, manifest)
+
+    def path(self, kind: FileKind) -> Path:
+        """The file of this kind.
+
+        Raises:
+            BundleError: if this bundle has no such file yet.
+        """
+        if kind not in self.manifest.files:
+            step = "edgecxr train" if kind == "keras" else "edgecxr quantize"
+            raise BundleError(f"{self.folder} has no {FILES[kind]}; run `{step}` on it first")
+        return self.folder / self.manifest.files[kind].path
+
+    def with_manifest(self, **changes: Any) -> Bundle:
+        """Write a changed manifest in place of the old one and return the bundle with it."""
+        manifest = self.manifest.model_copy(update=changes)
+        write_manifest(self.folder, manifest)
+        return Bundle(self.folder, manifest)
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    write_atomic(folder / MANIFEST, manifest.model_dump_json(indent=2) + "\n")
+
+
+def _read_manifest(folder: Path) -> Manifest:
+    path = folder / MANIFEST
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise BundleError(
+            f"{folder} is not a bundle: expected a folder with {MANIFEST}; "
+            "make one with `edgecxr train`"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{path} cannot be read as JSON: {error}") from error
+    version = content.get("version") if isinstance(content, dict) else None
+    if isinstance(version, int) and version > MANIFEST_VERSION:
+        raise BundleError(
+            f"{path} has version {version}, and this edgecxr reads up to {MANIFEST_VERSION}; "
+            "update edgecxr"
+        )
+    try:
+        return Manifest.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise BundleError(f"{path} is not a valid manifest: {place}: {first['msg']}") from error
+
+
+def _check_file(folder: Path, record: FileRecord) -> None:
+    path = folder / record.path
+    if Path(record.path).name != record.path:
+        raise BundleError(
+            f"{folder}: the manifest names {record.path!r}, which is not a plain name"
+        )
+    if not path.is_file():
+        raise BundleError(f"{path} is named in the manifest and is missing; restore it")
+    found = path.stat().st_size
+    if found != record.size:
+        raise BundleError(
+            f"{path} has {found} bytes where the manifest says {record.size}; "
+            "it was changed after it was written: restore it or train again"
+        )
+    if sha256(path) != record.sha256:
+        raise BundleError(
+            f"{path} does not have the SHA-256 of the manifest; "
+            "it was changed after it was written: restore it or train again"
+        )

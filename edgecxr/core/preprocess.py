@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From any image file to the uint8 pixels that the model sees; defined here and nowhere else.
+
+The steps are named in the manifest, so that a bundle says how its images were made. A new step is
+a function and its name in ``STEPS``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import struct
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from edgecxr.errors import DataError
+
+IMAGE_SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+
+# Only these decoders run: Pillow would otherwise try some forty formats on a file's first bytes.
+_FORMATS: Final = ("PNG", "JPEG", "TIFF", "BMP")
+
+# The largest X-ray detectors give about 20 million pixels. Pillow's own limit is 179 million.
+MAX_PIXELS: Final = 2**26
+
+# Raised by Pillow's decoders on damaged files; none of them is documented as complete.
+_DECODE_ERRORS: Final = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    EOFError,
+    IndexError,
+    KeyError,
+    OverflowError,
+    MemoryError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
+
+# Depths of X-ray detectors, in bits; see significant_bits.
+_DEPTHS: Final = (8, 10, 12, 14, 16, 32)
+
+_PHOTOMETRIC: Final = 262  # the TIFF tag that says whether 0 is black (1) or white (0)
+_WHITE_IS_ZERO: Final = "edgecxr white is zero"
+
+Step = Callable[[Image.Image, "Preprocessing"], Image.Image]
+
+
+def significant_bits(brightest: int) -> int:
+    """The detector depth, in bits, of an image with more than 8 bits per pixel.
+
+    X-rays of 10, 12 or 14 bits are stored in 16-bit files, and neither PNG nor TIFF says which
+    depth was meant. The smallest usual depth that holds the brightest pixel is taken: divided by
+    the container's full range, a 12-bit X-ray would come out nearly black. X-rays have a pixel
+    near the top of their range almost always (a side marker, the background), so that the images
+    of one detector agree on their depth.
+    """
+    return next(bits for bits in _DEPTHS if brightest < 2**bits)
+
+
+def _deep_to_gray(image: Image.Image) -> Image.Image:
+    """16- or 32-bit integers, or floats from 0 to 1, to 8-bit gray."""
+    values = np.asarray(image)
+    low, high = values.min(), values.max()
+    if values.dtype.kind == "f":
+        if not (low >= 0 and high <= 1):  # also true for NaN
+            raise ValueError(f"float pixels from 0 to 1 were expected, found {low:g} to {high:g}")
+        top = 1
+    else:
+        if low < 0:
+            raise ValueError(f"pixels from 0 upwards were expected, found {low}")
+        top = 2 ** significant_bits(int(high)) - 1
+    # Rounded half up, so that 8 of 16 bits come back as they were.
+    gray = (values.astype(np.float64) * (255 / top) + 0.5).astype(np.uint8)
+    return Image.fromarray(255 - gray if image.info.get(_WHITE_IS_ZERO) else gray)
+
+
+def _orient(image: Image.Image, _: Preprocessing) -> Image.Image:
+    return ImageOps.exif_transpose(image)
+
+
+def _gray(image: Image.Image, _: Preprocessing) -> Image.Image:
+    if image.mode.startswith(("I", "F")):
+        return _deep_to_gray(image)
+    if image.has_transparency_data:
+        # Black is what an X-ray shows outside the body.
+        rgba = image.convert("RGBA")
+        black = Image.new("RGBA", rgba.size, (0, 0, 0, 255))
+        image = Image.alpha_composite(black, rgba)
+    if image.mode not in ("1", "L", "RGB"):
+        image = image.convert("RGB")
+    return image.convert("L")
+
+
+def _squash(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
+    size = (preprocessing.width, preprocessing.height)
+    return image.resize(size, Image.Resampling.LANCZOS)
+
+
+STEPS: Final[dict[str, Step]] = {
+    "exif-orientation": _orient,
+    "gray-8bit": _gray,
+    "resize-squash": _squash,
+}
+
+
+class Preprocessing(BaseModel):
+    """How an image file becomes the model's input. Stored in the manifest.
+
+    The steps, applied in order:
+
+    - ``exif-orientation``: turned as the EXIF tag says;
+    - ``gray-8bit``: luminance (ITU-R BT.601) in 8 bits; alpha on black; more than 8 bits are scaled
+      by the detector's depth (``significant_bits``), floats from 0 to 1 by 255;
+    - ``resize-squash``: to height × width without regard to the aspect, Lanczos, antialiased.
+
+    Raises:
+        DataError: for a step that this version does not know.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    height: int = Field(default=96, ge=8, le=1024)
+    width: int = Field(default=96, ge=8, le=1024)
+    steps: tuple[str, ...] = ("exif-orientation", "gray-8bit", "resize-squash")
+
+    @field_validator("steps")
+    @classmethod
+    def _known(cls, steps: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [step for step in steps if step not in STEPS]
+        if unknown:
+            raise DataError(
+                f"preprocessing step '{unknown[0]}' is not known; this version of edgecxr has "
+                f"{', '.join(STEPS)}; a newer version is needed, or the name is wrong"
+            )
+        return steps
+
+    def key(self) -> str:
+        """16 hexadecimal digits that change with everything here that changes pixels."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
+
+    def load(self, path: Path) -> NDArray[np.uint8]:
+        """The pixels of an image file, uint8 (height, width); of several pages the first.
+
+        Raises:
+            DataError: if the file cannot be read or decoded; the sentence names it.
+        """
+        try:
+            return self.decode(path.read_bytes())
+        except OSError as error:
+            raise DataError(f"{path} could not be read: {error.strerror or error}") from error
+        except DataError as error:
+            raise DataError(f"{path} is not a usable image: {error}") from error
+
+    def decode(self, data: bytes) -> NDArray[np.uint8]:
+        """The pixels of an encoded image, uint8 (height, width).
+
+        Raises:
+            DataError: if it cannot be decoded; the text is only the reason.
+        """
+        image = open_image(data)
+        try:
+            for step in self.steps:
+                image = STEPS[step](image, self)
+        except _DECODE_ERRORS as error:
+            raise DataError(_reason(error)) from error
+        if image.mode != "L" or image.size != (self.width, self.height):
+            raise DataError(
+                f"the preprocessing steps {', '.join(self.steps)} leave {image.mode} pixels of "
+                f"{image.width}×{image.height}; 8-bit gray of {self.width}×{self.height} is needed"
+            )
+        return np.asarray(image, dtype=np.uint8)
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """What an image file holds before preprocessing.
+
+    Attributes:
+        format: PNG, JPEG, TIFF or BMP.
+        mode: Pillow's name for the pixels: L is gray, P palette, RGBA with alpha, I;16 16-bit gray.
+        width, height: in pixels, as stored.
+        bits: per channel, as stored.
+        used_bits: per channel, as its brightest pixel shows; see ``significant_bits``.
+        turned: an EXIF tag asks for another orientation.
+    """
+
+    format: str
+    mode: str
+    width: int
+    height: int
+    bits: int
+    used_bits: int
+    turned: bool
+
+
+def describe(data: bytes) -> ImageFacts:
+    """Decode an image in full and say what it is.
+
+    Raises:
+        DataError: as ``open_image`` does.
+    """
+    image = _open(data)
+    # Pillow reads 16 bits per channel of RGB as 8; only the decoder's arguments still tell.
+    deep = image.mode.startswith("I;16") or ";16" in str(image.tile)
+    try:
+        # Asked before the pixels are decoded: Pillow turns a TIFF while it decodes it.
+        turned = image.getexif().get(ExifTags.Base.Orientation, 1) != 1
+    except _DECODE_ERRORS as error:
+        raise DataError(_reason(error)) from error
+    _load(image)
+    bits = 16 if deep else {"1": 1, "I": 32, "F": 32}.get(image.mode, 8)
+    used = bits
+    if image.mode.startswith("I"):
+        used = significant_bits(int(np.asarray(image).max()))
+    return ImageFacts(image.format or "", image.mode, image.width, image.height, bits, used, turned)
+
+
+def open_image(data: bytes) -> Image.Image:
+    """An encoded PNG, JPEG, TIFF or BMP image, decoded in full.
+
+    Raises:
+        DataError: if it is damaged, truncated, too large or of another format; the text is only
+            the reason.
+    """
+    image = _open(data)
+    _load(image)
+    if isinstance(image, TiffImageFile) and image.tag_v2.get(_PHOTOMETRIC) == 0:
+        # Pillow inverts these itself if they have 8 bits or fewer, and not if they have more.
+        image.info[_WHITE_IS_ZERO] = True
+    return image
+
+
+def _open(data: bytes) -> ImageFile.ImageFile:
+    try:
+        image = Image.open(io.BytesIO(data), formats=_FORMATS)
+    except UnidentifiedImageError as error:
+        what = "it is empty" if not data else "no PNG, JPEG, TIFF or BMP image was found in it"
+        raise DataError(what) from error
+    except _DECODE_ERRORS as error:
+        raise DataError(_reason(error)) from error
+    if image.width * image.height > MAX_PIXELS:
+        raise DataError(
+            f"{image.width}×{image.height} pixels were found, more than the limit of "
+            f"{MAX_PIXELS // 2**20} million that guards against decompression bombs"
+        )
+    return image
+
+
+def _load(image: Image.Image) -> None:
+    try:
+        image.load()
+    except _DECODE_ERRORS as error:
+        raise DataError(_reason(error)) from error
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, Image.DecompressionBombError):
+        return "it has more pixels than the limit that guards against decompression bombs"
+    return str(error) or type(error).__name__

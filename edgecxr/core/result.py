@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a measurement reports: the rows of ``bench --json``, and the tables made from them.
+
+A figure that was not measured is ``None``, never 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+NOT_MEASURED = "–"
+MIB = 1024 * 1024
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class Latency(_Frozen):
+    """Milliseconds of single inferences, and how many there were."""
+
+    p50: float
+    p95: float
+    min: float
+    max: float
+    runs: int
+    warmup: int
+
+
+class InterpreterInfo(_Frozen):
+    """The package that ran the model, and which of its kernels."""
+
+    name: str
+    version: str
+    kernels: str
+
+
+class BenchRow(_Frozen):
+    """One model file on one runtime of one device.
+
+    Attributes:
+        accuracy_ci95: Wilson interval.
+        agreement_with_host: share of images with the same top class as LiteRT's reference
+            kernels on this host, for the file of the same precision.
+        bit_exact_with_host: share of images whose raw scores are all the same as there.
+        max_score_difference: the largest difference of one class score from there, 0 to 1.
+        flash_bytes, ram_bytes, stack_bytes: of a board's firmware; None on a host.
+        arena_bytes: TFLM's tensor arena, as counted by TFLM on this host.
+        peak_memory_bytes: highest resident memory of the process that ran the model.
+        model_memory_bytes: that peak less what the process held before it loaded the model.
+        error: why there are no figures, in one sentence.
+    """
+
+    device: str
+    runtime: str
+    precision: Literal["int8", "float32"]
+    images: int | None = None
+    accuracy: float | None = None
+    accuracy_ci95: tuple[float, float] | None = None
+    agreement_with_host: float | None = None
+    bit_exact_with_host: float | None = None
+    max_score_difference: float | None = None
+    latency_ms: Latency | None = None
+    instructions: int | None = None
+    flash_bytes: int | None = None
+    ram_bytes: int | None = None
+    stack_bytes: int | None = None
+    arena_bytes: int | None = None
+    peak_memory_bytes: int | None = None
+    model_memory_bytes: int | None = None
+    model_bytes: int
+    model_sha256: str
+    interpreter: InterpreterInfo | None = None
+    threads: int | None = None
+    error: str | None = None
+
+
+class Host(_Frozen):
+    """The machine that ran the benchmark. ``load_average``: over the minute before it."""
+
+    cpu: str
+    cpus: int
+    architecture: str
+    governor: str | None
+    load_average: float | None
+    system: str
+    python: str
+
+
+class DataInfo(_Frozen):
+    """The images that accuracy was measured on. ``images`` of ``images_in_split`` were used."""
+
+    source: str
+    split: str
+    images: int
+    images_in_split: int
+    fingerprint: str
+    synthetic: bool
+
+
+class BenchResult(_Frozen):
+    """The object that ``edgecxr bench --json`` prints."""
+
+    model: str
+    measured_at: str
+    edgecxr: str
+    trained_on_synthetic_data: bool
+    data: DataInfo | None
+    host: Host
+    notes: tuple[str, ...]
+    rows: tuple[BenchRow, ...]
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    """A share as per cent, without the sign: the unit stands in the header."""
+    return NOT_MEASURED if share is None else f"{100 * share:.{digits}f}"
+
+
+def _in(unit: int, digits: int, size: int | None) -> str:
+    return NOT_MEASURED if size is None else f"{size / unit:,.{digits}f}"
+
+
+def _accuracy(row: BenchRow) -> str:
+    if row.accuracy is None or row.accuracy_ci95 is None:
+        return NOT_MEASURED
+    low, high = row.accuracy_ci95
+    return f"{percent(row.accuracy)} ({percent(low)}–{percent(high)})"
+
+
+def _milliseconds(name: Literal["p50", "p95", "min", "max"]) -> Callable[[BenchRow], str]:
+    def cell(row: BenchRow) -> str:
+        if row.latency_ms is None:
+            return NOT_MEASURED
+        return f"{getattr(row.latency_ms, name):.3f}"
+
+    return cell
+
+
+_COLUMNS: tuple[tuple[str, Callable[[BenchRow], str]], ...] = (
+    ("device", lambda row: row.device),
+    ("runtime", lambda row: row.runtime),
+    ("precision", lambda row: row.precision),
+    ("accuracy\n% (95 % CI)", _accuracy),
+    ("same\nclass\n%", lambda row: percent(row.agreement_with_host)),
+    ("same\nbits\n%", lambda row: percent(row.bit_exact_with_host)),
+    ("p50\nms", _milliseconds("p50")),
+    ("p95\nms", _milliseconds("p95")),
+    ("min\nms", _milliseconds("min")),
+    ("max\nms", _milliseconds("max")),
+    ("model\nbytes", lambda row: _in(1, 0, row.model_bytes)),
+    ("arena\nbytes", lambda row: _in(1, 0, row.arena_bytes)),
+    ("peak\nMiB", lambda row: _in(MIB, 1, row.peak_memory_bytes)),
+    ("of\nmodel\nMiB", lambda row: _in(MIB, 1, row.model_memory_bytes)),
+)
+_TEXT_COLUMNS = 3
+_ALWAYS = {"device", "runtime", "precision", "model\nbytes"}
+
+
+def grid(
+    headers: Sequence[str], rows: Sequence[Sequence[str]], *, text: int, markdown: bool
+) -> str:
+    """A table for a terminal, or GitHub's. The first ``text`` columns are words, the rest figures.
+
+    A header may have two lines; Markdown joins them.
+    """
+    from tabulate import tabulate
+
+    align = ["left" if column < text else "right" for column in range(len(headers))]
+    shown = [header.replace("\n", " ").strip() for header in headers] if markdown else headers
+    return tabulate(
+        rows,
+        headers=shown,
+        tablefmt="github" if markdown else "simple",
+        colalign=align,
+        disable_numparse=True,
+    )
+
+
+def bench_table(result: BenchResult, *, markdown: bool = False) -> str:
+    """One row per device, runtime and precision, then what the figures mean.
+
+    Columns in which nothing was measured are left out.
+    """
+    done = [row for row in result.rows if row.error is None]
+    kept = [
+        (header, cell)
+        for header, cell in _COLUMNS
+        if header in _ALWAYS or any(cell(row) != NOT_MEASURED for row in done)
+    ]
+    cells = [[cell(row) for _, cell in kept] for row in result.rows]
+    table = grid([header for header, _ in kept], cells, text=_TEXT_COLUMNS, markdown=markdown)
+    bullet = "- " if markdown else "  "
+    notes = "\n".join(f"{bullet}{line}" for line in [*_summary(result), *result.notes])
+    return f"{table}\n\n{notes}"
+
+
+def _summary(result: BenchResult) -> list[str]:
+    host = result.host
+    governor = f", governor {host.governor}" if host.governor else ""
+    load = "" if host.load_average is None else f", load {host.load_average:.1f} before the start"
+    if host.load_average is not None and host.load_average > host.cpus / 2:
+        load += " (busy: expect latencies that are too high)"
+    lines = [
+        f"Host: {host.cpu}, {host.cpus} CPUs, {host.architecture}{governor}{load}; {host.system}."
+    ]
+    lines.extend(_runtime_lines(result.rows))
+    data = result.data
+    if data is not None:
+        made = " Synthetic images: no claim about X-rays." if data.synthetic else ""
+        lines.append(
+            f"Accuracy on {data.images} of the {data.images_in_split} images of split "
+            f"{data.split} of {data.source}; interval by Wilson.{made}"
+        )
+    return lines
+
+
+def _runtime_lines(rows: Sequence[BenchRow]) -> list[str]:
+    """Which package ran each runtime, with its version, kernels, threads and count of runs."""
+    lines: dict[str, None] = {}
+    for row in rows:
+        if row.interpreter is None or row.latency_ms is None:
+            continue
+        ran, latency = row.interpreter, row.latency_ms
+        threads = "1 thread" if row.threads == 1 else f"{row.threads} threads"
+        lines[
+            f"{row.runtime}: {ran.name} {ran.version}, {ran.kernels} kernels, {threads}; "
+            f"{latency.runs} runs after {latency.warmup} for warm-up."
+        ] = None
+    return list(lines)

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The state of a run after each epoch, so that a killed run goes on as if nothing had happened."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from edgecxr.core.files import write_atomic
+from edgecxr.errors import TrainingError, UsageError
+from edgecxr.training.settings import TrainingSettings
+
+if TYPE_CHECKING:
+    import keras
+
+
+class Epoch(BaseModel):
+    """One row of the learning curve. Losses in nats; the training loss is under augmentation."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    epoch: int
+    learning_rate: float
+    train_loss: float
+    train_accuracy: float
+    val_loss: float
+    val_accuracy: float
+    val_balanced_accuracy: float
+    seconds: float
+
+
+class RunState(BaseModel):
+    """``latest`` and ``best`` name array files beside the state."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    settings: TrainingSettings
+    dataset_fingerprint: str
+    initial_weights: str | None
+    history: list[Epoch] = []
+    latest: str = ""
+    best: str = ""
+    best_epoch: int = 0
+    best_val_loss: float | None = None
+
+
+class Checkpoint:
+    """A folder beside the bundle-to-be; it goes when the bundle is there."""
+
+    def __init__(self, folder: Path, state: RunState) -> None:
+        self.folder = folder
+        self.state = state
+
+    @classmethod
+    def begin(cls, folder: Path, state: RunState, *, resume: bool, force: bool) -> Checkpoint:
+        """Start afresh, or go on where ``folder`` stopped.
+
+        Raises:
+            UsageError: if a run is there and neither ``resume`` nor ``force`` says what to do
+                with it, or if it was started with other settings or other images.
+            TrainingError: if its state cannot be read.
+        """
+        path = folder / "state.json"
+        if force and not resume:
+            shutil.rmtree(folder, ignore_errors=True)
+        if not path.exists():
+            return cls(folder, state)
+        if not resume:
+            raise UsageError(
+                f"an interrupted run is in {folder}; go on with --resume, or drop it with --force"
+            )
+        try:
+            found = RunState.model_validate_json(path.read_text(encoding="utf-8"))
+        except (ValidationError, ValueError) as error:
+            raise TrainingError(
+                f"{path} cannot be read; start over with --force ({error})"
+            ) from error
+        _check_same_run(found, state, folder)
+        return cls(folder, found)
+
+    def save(self, model: keras.Model, row: Epoch) -> None:
+        """Record one finished epoch. A kill at any moment leaves this or the last state whole."""
+        state = self.state
+        state.history.append(row)
+        old = {state.latest, state.best}
+        state.latest = f"epoch-{row.epoch}.npz"
+        write_atomic(self.folder / state.latest, _arrays(_variables(model)))
+        if state.best_val_loss is None or row.val_loss < state.best_val_loss:
+            state.best = f"best-{row.epoch}.npz"
+            state.best_epoch = row.epoch
+            state.best_val_loss = row.val_loss
+            write_atomic(self.folder / state.best, _arrays(model.weights))
+        write_atomic(self.folder / "state.json", state.model_dump_json(indent=1))
+        for name in old - {state.latest, state.best, ""}:
+            (self.folder / name).unlink(missing_ok=True)
+
+    def restore(self, model: keras.Model) -> None:
+        """Bring a built and compiled model to the state after the last finished epoch."""
+        if self.state.latest:
+            _assign(_variables(model), self.folder / self.state.latest)
+
+    def load_best(self, model: keras.Model) -> None:
+        """Give a model the weights of the epoch with the lowest validation loss."""
+        _assign(model.weights, self.folder / self.state.best)
+
+    def remove(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _check_same_run(found: RunState, wanted: RunState, folder: Path) -> None:
+    old, new = found.settings.model_dump(), wanted.settings.model_dump()
+    changed = sorted(name for name in new if old[name] != new[name])
+    if changed:
+        was = ", ".join(f"{name} {old[name]}" for name in changed)
+        raise UsageError(
+            f"the run in {folder} was started with {was}; resume with the same settings, "
+            "or start over with --force"
+        )
+    same_images = found.dataset_fingerprint == wanted.dataset_fingerprint
+    if not same_images or found.initial_weights != wanted.initial_weights:
+        what = "images" if not same_images else "initial weights"
+        raise UsageError(
+            f"the run in {folder} was started with other {what}; give the same ones, "
+            "or start over with --force"
+        )
+
+
+def _variables(model: keras.Model) -> list[Any]:
+    """Weights, the state of dropout's generators, and the optimizer's moments and step."""
+    return [*model.variables, *model.optimizer.variables]
+
+
+def _arrays(variables: list[Any]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, *(np.asarray(variable) for variable in variables))
+    return buffer.getvalue()
+
+
+def _assign(variables: list[Any], path: Path) -> None:
+    try:
+        with np.load(path) as arrays:
+            for i, variable in enumerate(variables):
+                variable.assign(arrays[f"arr_{i}"])
+    except (OSError, ValueError, KeyError) as error:
+        raise TrainingError(f"{path} cannot be read; start over with --force ({error})") from error

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Everything that decides what a training run does; stored whole in the manifest."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from edgecxr.errors import UsageError
+from edgecxr.training.augment import Augmentation
+
+
+class TrainingSettings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    architecture: str = "mobilenet_v1"
+    width_multiplier: float = Field(0.25, gt=0, le=4)
+    epochs: int = Field(60, ge=1)
+    batch: int = Field(32, ge=2)
+    learning_rate: float = Field(0.003, gt=0)
+    schedule: Literal["cosine", "constant"] = "cosine"
+    warmup_epochs: float = Field(2.0, ge=0)
+    weight_decay: float = Field(0.005, ge=0)
+    dropout: float = Field(0.1, ge=0, lt=1)
+    label_smoothing: float = Field(0.1, ge=0, lt=1)
+    augmentation: Augmentation = Augmentation()
+    class_balance: Literal["weights", "none"] = "weights"
+    validation_share: float = Field(0.15, ge=0, lt=0.9)
+    select: Literal["best", "last"] = "best"
+    early_stopping: int = Field(0, ge=0, description="epochs without improvement; 0 is off")
+    seed: int = Field(1, ge=0, lt=2**31)
+    deterministic: bool = False
+
+    @classmethod
+    def checked(cls, **values: Any) -> TrainingSettings:
+        """The settings with these values.
+
+        Raises:
+            UsageError: naming the first value that is out of its range.
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = "--" + str(first["loc"][-1]).replace("_", "-")
+            raise UsageError(f"{name} {first['input']}: {first['msg']}") from error

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From images to a bundle with ``model.keras``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgecxr.core.bundle import (
+    FILES,
+    Architecture,
+    Bundle,
+    InputShape,
+    Manifest,
+    SplitRecord,
+    Training,
+    file_record,
+    write_manifest,
+)
+from edgecxr.core.files import new_folder, refuse_existing, sha256, write_atomic
+from edgecxr.core.preprocess import Preprocessing
+from edgecxr.data.cache import LoadedDataset
+from edgecxr.data.load import LoadedSource
+from edgecxr.training.checkpoint import Checkpoint, Epoch, RunState
+from edgecxr.training.curve import curve_csv, curve_png
+from edgecxr.training.fit import Images, fit
+from edgecxr.training.settings import TrainingSettings
+from edgecxr.training.tf import start_tensorflow, tool_versions
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training run. ``source`` holds the splits "train" and "val", at least."""
+
+    source: LoadedSource
+    out: Path
+    settings: TrainingSettings
+    preprocessing: Preprocessing
+    patients: str | None = None
+    init: Bundle | None = None
+
+
+def work_folder(out: Path) -> Path:
+    """Where the unfinished run of a bundle lives."""
+    return out.with_name(out.name + ".training")
+
+
+def begin(job: Job, *, resume: bool, force: bool) -> Checkpoint:
+    """Check that the job may start, before anything slow happens.
+
+    Raises:
+        OutputError: if the bundle exists and ``force`` is false.
+        UsageError: if an interrupted run is there that does not fit; see :class:`Checkpoint`.
+    """
+    refuse_existing(job.out, force)
+    state = RunState(
+        settings=job.settings,
+        dataset_fingerprint=job.source.fingerprint,
+        initial_weights=sha256(job.init.path("keras")) if job.init else None,
+    )
+    return Checkpoint.begin(work_folder(job.out), state, resume=resume, force=force)
+
+
+def train(
+    job: Job,
+    checkpoint: Checkpoint,
+    *,
+    force: bool = False,
+    on_epoch: Callable[[Epoch], None],
+) -> Bundle:
+    """Train, and write the bundle: ``model.keras``, manifest, learning curve as CSV and PNG.
+
+    Raises:
+        DataError, TrainingError, OutputError: see :func:`fit` and :func:`new_folder`.
+    """
+    start_tensorflow(job.settings.seed, deterministic=job.settings.deterministic)
+    model = fit(
+        images_of(job.source.data, "train"),
+        images_of(job.source.data, "val"),
+        len(job.source.data.dataset.labels),
+        checkpoint,
+        initial=job.init.path("keras") if job.init else None,
+        on_epoch=on_epoch,
+    )
+    with new_folder(job.out, force=force) as folder:
+        model.save(folder / FILES["keras"])
+        _write_curve(folder, job, checkpoint.state)
+        write_manifest(folder, _manifest(job, checkpoint.state, model, folder))
+    checkpoint.remove()
+    return Bundle.open(job.out)
+
+
+def images_of(data: LoadedDataset, split: str) -> Images:
+    part = data.of_split(split)
+    return Images(part.images, part.labels)
+
+
+def _selected_epoch(state: RunState) -> int:
+    return state.best_epoch if state.settings.select == "best" else len(state.history)
+
+
+def _write_curve(folder: Path, job: Job, state: RunState) -> None:
+    title = f"{job.out.name}: {state.settings.architecture} {state.settings.width_multiplier:g}"
+    if job.source.data.dataset.synthetic:
+        title += ", SYNTHETIC images"
+    write_atomic(folder / "learning_curve.csv", curve_csv(state.history))
+    png = curve_png(state.history, _selected_epoch(state), title)
+    write_atomic(folder / "learning_curve.png", png)
+
+
+def _manifest(job: Job, state: RunState, model: keras.Model, folder: Path) -> Manifest:
+    settings, data = job.settings, job.source.data
+    return Manifest(
+        name=job.out.name,
+        labels=data.dataset.labels,
+        input=InputShape(
+            height=job.preprocessing.height, width=job.preprocessing.width, channels=1
+        ),
+        preprocessing=job.preprocessing,
+        synthetic_data=data.dataset.synthetic,
+        architecture=Architecture(
+            name=settings.architecture,
+            width_multiplier=settings.width_multiplier,
+            dropout=settings.dropout,
+            parameters=model.count_params(),
+        ),
+        training=Training(
+            dataset_fingerprint=job.source.fingerprint,
+            split=SplitRecord(
+                validation_share=settings.validation_share,
+                seed=settings.seed,
+                patients=job.patients,
+                images={s: len(data.of_split(s).labels) for s in data.dataset.splits},
+                skipped_unreadable=len(data.skipped),
+            ),
+            seed=settings.seed,
+            settings=settings.model_dump(),
+            epochs_run=len(state.history),
+            best_epoch=_selected_epoch(state),
+            # The median: the first epoch includes TensorFlow's compilation.
+            seconds_per_epoch=float(np.median([row.seconds for row in state.history])),
+            initialised_from=job.init.manifest.name if job.init else None,
+        ),
+        tools=tool_versions(),
+        files={"keras": file_record(folder / FILES["keras"])},
+    )

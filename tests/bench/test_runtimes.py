@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import pytest
+
+from edgecxr.bench import runtimes
+from edgecxr.bench.runtimes import RUNTIMES, choose
+from edgecxr.errors import UsageError
+
+
+def names(*wanted: str) -> list[str]:
+    return [runtime.name for runtime in choose(wanted)]
+
+
+def test_each_name_once_in_the_order_asked_for() -> None:
+    assert names("tflm", "litert", "tflm") == ["tflm", "litert"]
+
+
+def test_an_unknown_name_is_a_usage_error_that_lists_the_known() -> None:
+    with pytest.raises(UsageError, match="litert, litert-reference, tflm, tflite-runtime"):
+        choose(["onnx"])
+
+
+@pytest.mark.parametrize(
+    ("installed", "expected"),
+    [
+        ({"ai-edge-litert", "tflite-micro"}, ["litert", "litert-reference", "tflm"]),
+        ({"ai-edge-litert", "tflite-runtime"}, ["litert", "litert-reference", "tflite-runtime"]),
+        ({"tflite-runtime"}, ["litert", "litert-reference"]),
+        ({"tensorflow"}, ["litert", "litert-reference"]),
+        (set(), []),
+    ],
+)
+def test_by_default_what_is_installed_runs_once(monkeypatch, installed, expected) -> None:
+    monkeypatch.setattr(runtimes, "_is_installed", lambda package: package in installed)
+    assert names() == expected
+
+
+def test_only_optimized_kernels_have_threads() -> None:
+    assert {name for name, one in RUNTIMES.items() if one.threaded} == {"litert", "tflite-runtime"}

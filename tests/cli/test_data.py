@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from edgecxr.cli import main
+
+SMALL = ["--train", "2", "--val", "0", "--test", "1", "--size", "64"]
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGECXR_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def phantoms(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+    assert main.run(["data", "phantom", str(tmp_path / "set"), *SMALL]) == 0
+    assert "9 SYNTHETIC images are in" in capsys.readouterr().out
+    return tmp_path / "set"
+
+
+def test_phantom_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run(["data", "phantom", str(tmp_path / "set"), *SMALL, "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["synthetic"] is True
+    assert answer["counts"]["test"] == {"bilateral_peripheral": 1, "focal_lobar": 1, "normal": 1}
+
+
+def test_phantom_refuses_a_folder_that_exists(
+    phantoms: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.run(["data", "phantom", str(phantoms)]) == 1
+    assert "exists already" in capsys.readouterr().err
+
+
+def test_info(phantoms: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run(["data", "info", str(phantoms)]) == 0
+    streams = capsys.readouterr()
+    rows = [line.split() for line in streams.out.splitlines()]
+    assert ["class", "train", "test", "total"] in rows
+    assert ["focal_lobar", "2", "1", "3"] in rows
+    assert ["all", "images", "6", "3", "9"] in rows
+    assert ["formats", "PNG", "L", "8-bit:", "9"] in rows
+    assert "Note: SYNTHETIC" in streams.out
+    assert "Reading images: 9 of 9" in streams.err
+
+
+def test_info_as_json(phantoms: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run(["data", "info", str(phantoms), "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["synthetic"] is True
+    assert answer["images"] == 9
+    assert answer["width_px"] == {"min": 64, "median": 64, "max": 64}
+    assert len(answer["fingerprint"]) == 64
+
+
+def test_info_of_a_damaged_set_lists_what_is_wrong(
+    phantoms: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (phantoms / "train/normal/synthetic_00000.png").write_bytes(b"")
+    name = "train/normal/synthetic_00001.png"
+    (phantoms / "test/normal/again.png").write_bytes((phantoms / name).read_bytes())
+    assert main.run(["data", "info", str(phantoms)]) == 0
+    out = capsys.readouterr().out
+    assert "train/normal/synthetic_00000.png: it is empty" in out
+    assert f"test/normal/again.png = {name}" in out
+
+
+def test_info_of_nothing_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run(["data", "info", "nowhere"]) == 1
+    assert capsys.readouterr().err == (
+        "edgecxr: a folder or a CSV file was expected at nowhere, and nothing is there\n"
+    )
+
+
+def test_a_wrong_patient_rule_is_a_usage_error(phantoms: Path) -> None:
+    assert main.run(["data", "info", str(phantoms), "--patients", "("]) == 2

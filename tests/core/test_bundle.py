@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgecxr.core.bundle import Bundle
+from edgecxr.errors import BundleError
+from tests.bundles import write_bundle
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Bundle:
+    """A bundle with an int8 file of four bytes, and without a float32 file."""
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "int8.tflite").write_bytes(b"int8")
+    return write_bundle(tmp_path / "b", tmp_path / "models")
+
+
+def edit_manifest(folder: Path, **changes: object) -> None:
+    path = folder / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def test_what_was_written_is_read_back(bundle: Bundle) -> None:
+    again = Bundle.open(bundle.folder)
+    assert again.manifest == bundle.manifest
+    assert again.path("int8").read_bytes() == b"int8"
+
+
+def test_a_missing_kind_says_which_command_makes_it(bundle: Bundle) -> None:
+    with pytest.raises(BundleError, match=r"no float32.tflite; run `edgecxr quantize`"):
+        bundle.path("float32")
+
+
+def test_a_changed_file_is_named(bundle: Bundle) -> None:
+    (bundle.folder / "int8.tflite").write_bytes(b"INT8")
+    with pytest.raises(BundleError, match=r"int8.tflite does not have the SHA-256"):
+        Bundle.open(bundle.folder)
+
+
+def test_a_file_of_another_size_is_named(bundle: Bundle) -> None:
+    (bundle.folder / "int8.tflite").write_bytes(b"int")
+    with pytest.raises(BundleError, match=r"int8.tflite has 3 bytes where the manifest says 4"):
+        Bundle.open(bundle.folder)
+
+
+def test_a_missing_file_is_named(bundle: Bundle) -> None:
+    (bundle.folder / "int8.tflite").unlink()
+    with pytest.raises(BundleError, match=r"int8.tflite is named in the manifest and is missing"):
+        Bundle.open(bundle.folder)
+
+
+def test_a_newer_manifest_asks_for_an_update(bundle: Bundle) -> None:
+    edit_manifest(bundle.folder, version=2, something="new")
+    with pytest.raises(BundleError, match="version 2, and this edgecxr reads up to 1; update"):
+        Bundle.open(bundle.folder)
+
+
+def test_a_file_outside_the_bundle_is_refused(bundle: Bundle) -> None:
+    record = {"path": "../secret", "size": 1, "sha256": "0" * 64}
+    edit_manifest(bundle.folder, files={"int8": record})
+    with pytest.raises(BundleError, match="not a plain name"):
+        Bundle.open(bundle.folder)
+
+
+def test_a_folder_without_a_manifest_says_what_a_bundle_is(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match=r"not a bundle: expected a folder with manifest.json"):
+        Bundle.open(tmp_path)
+
+
+@given(st.text(max_size=40) | st.from_regex(r'\{"version": 1, "name": .{0,20}\}', fullmatch=True))
+def test_any_nonsense_in_a_manifest_is_one_sentence(
+    tmp_path_factory: pytest.TempPathFactory, text: str
+) -> None:
+    folder = tmp_path_factory.mktemp("nonsense")
+    (folder / "manifest.json").write_text(text, encoding="utf-8")
+    with pytest.raises(BundleError) as caught:
+        Bundle.open(folder)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_changed_manifest_is_written(bundle: Bundle) -> None:
+    bundle.with_manifest(name="other")
+    assert Bundle.open(bundle.folder).manifest.name == "other"

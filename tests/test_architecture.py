@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rules of the house, held by reading the imports and by running without tensorflow."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parent.parent / "edgecxr"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+# What each room may import of the others, beside core and the two files at the top.
+ALLOWED = {
+    "core": set(),
+    "data": set(),
+    "training": {"data"},
+    "export": set(),
+    "bench": set(),
+    "cli": {"data", "training", "export", "bench"},
+}
+HEAVY = (
+    "tensorflow",
+    "keras",
+    "numpy",
+    "scipy",
+    "sklearn",
+    "matplotlib",
+    "PIL",
+    "pydantic",
+    "rich",
+)
+NO_TENSORFLOW = ("--help", "bench --help", "export --help", "boards", "data --help")
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def room_of(path: Path) -> str:
+    parts = path.relative_to(PACKAGE).parts
+    return parts[0] if len(parts) > 1 else ""
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_each_room_imports_only_what_it_may(path: Path) -> None:
+    room = room_of(path)
+    if not room:
+        return
+    for name in imported(ast.parse(path.read_text(encoding="utf-8"))):
+        parts = name.split(".")
+        if parts[0] in ("tensorflow", "keras"):
+            assert room == "training", f"{path.name} imports {name}; only training may"
+        if parts[0] == "edgecxr" and len(parts) > 1 and parts[1] in ALLOWED:
+            assert parts[1] in {room, "core"} | ALLOWED[room], f"{path.name} imports {name}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_each_file_begins_with_its_licence(path: Path) -> None:
+    assert path.read_text(encoding="utf-8").startswith("# SPDX-License-Identifier: Apache-2.0\n")
+
+
+def test_help_imports_nothing_heavy() -> None:
+    script = (
+        "import sys\n"
+        "from edgecxr.cli.main import run\n"
+        f"heavy = [m for m in {HEAVY!r} if m in sys.modules]\n"
+        "sys.exit(f'imported: {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("command", NO_TENSORFLOW)
+def test_commands_that_need_no_tensorflow_run_beside_a_broken_one(
+    command: str, tmp_path: Path
+) -> None:
+    for name in ("tensorflow", "keras"):
+        (tmp_path / f"{name}.py").write_text("raise RuntimeError('poisoned')\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "edgecxr", *command.split()],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )
+    assert done.returncode == 0, done.stderr
+    assert "poisoned" not in done.stderr

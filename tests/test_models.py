@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The reference bundles: whole, quantized as boards expect, with cards that say their figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edgecxr.cli.evaluate import tables
+from edgecxr.core.bundle import Bundle
+from edgecxr.export.reader import read_tflite
+
+MODELS = Path(__file__).resolve().parent.parent / "models"
+# Accuracy of float32 and AUC below which a bundle does not replace the one that is here.
+FLOORS = {"cxr3": (0.91, 0.0), "pneumonia": (0.88, 0.945)}
+
+
+@pytest.fixture(params=sorted(FLOORS))
+def bundle(request: pytest.FixtureRequest) -> Bundle:
+    return Bundle.open(MODELS / request.param)
+
+
+def test_the_bundle_is_complete_and_from_real_images(bundle: Bundle) -> None:
+    assert set(bundle.manifest.files) == {"keras", "float32", "int8"}
+    assert not bundle.manifest.synthetic_data
+
+
+def test_the_int8_input_is_pixel_minus_128(bundle: Bundle) -> None:
+    graph = read_tflite(bundle.path("int8").read_bytes())
+    quantization = graph.tensor(graph.inputs[0]).quantization
+    assert quantization is not None
+    assert (quantization.scale, quantization.zero_point) == ((1 / 128,), (0,))
+
+
+def test_the_recorded_figures_reach_the_floors(bundle: Bundle) -> None:
+    figures = bundle.manifest.metrics["test"]
+    accuracy, auc = FLOORS[bundle.manifest.name]
+    assert figures.float32.accuracy >= accuracy
+    assert (figures.float32.auc or 0) >= auc
+    assert abs(figures.int8.accuracy - figures.float32.accuracy) <= 0.005
+    assert figures.agreement >= 0.985
+
+
+def test_the_card_has_the_figures_of_the_manifest(bundle: Bundle) -> None:
+    card = (bundle.folder / "README.md").read_text(encoding="utf-8")
+    assert tables(bundle.manifest.metrics["test"], markdown=True) in card
+    assert "not a medical device" in card.lower()
+
+
+def readme_row(bundle: Bundle) -> str:
+    """The row of the README's table."""
+    figures = bundle.manifest.metrics["test"]
+    low, high = figures.difference_ci95
+    cells = [
+        f"[{bundle.manifest.name}](models/{bundle.manifest.name}/README.md)",
+        str(figures.images),
+        *(
+            f"{100 * one.accuracy:.1f} % ({100 * one.accuracy_ci95[0]:.1f}–"
+            f"{100 * one.accuracy_ci95[1]:.1f})"
+            for one in (figures.float32, figures.int8)
+        ),
+        f"{100 * (figures.int8.accuracy - figures.float32.accuracy):+.1f} "
+        f"({100 * low:+.1f} to {100 * high:+.1f})",
+        f"{figures.float32.auc:.3f}",
+        f"{100 * figures.agreement:.1f} %",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def test_the_readme_has_the_figures_of_the_manifest(bundle: Bundle) -> None:
+    readme = (MODELS.parent / "README.md").read_text(encoding="utf-8")
+    assert readme_row(bundle) in readme

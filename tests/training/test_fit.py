@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgecxr.errors import DataError, TrainingError, UsageError
+from edgecxr.training.augment import Augmentation, augment
+from edgecxr.training.checkpoint import Checkpoint, Epoch, RunState
+from edgecxr.training.fit import Images, class_weights, fit
+from edgecxr.training.settings import TrainingSettings
+from edgecxr.training.tf import start_tensorflow
+
+SETTINGS = TrainingSettings(
+    width_multiplier=0.05, epochs=4, batch=8, dropout=0.2, warmup_epochs=1, seed=3
+)
+
+
+def images(count: int, seed: int = 0) -> Images:
+    """Dark or bright noise, 32×32: something that can be learnt in an epoch."""
+    generator = np.random.default_rng(seed)
+    labels = np.arange(count) % 2
+    noise = generator.integers(0, 128, (count, 32, 32))
+    return Images((noise + 100 * labels[:, None, None]).astype(np.uint8), labels)
+
+
+def begin(folder: Path, settings: TrainingSettings = SETTINGS, **how: bool) -> Checkpoint:
+    state = RunState(settings=settings, dataset_fingerprint="f", initial_weights=None)
+    return Checkpoint.begin(folder, state, **{"resume": False, "force": False, **how})
+
+
+def run(checkpoint: Checkpoint, interrupt_after: int = 0) -> list[np.ndarray]:
+    """Weights after training; with ``interrupt_after`` Ctrl-C comes after so many epochs."""
+
+    def on_epoch(row: Epoch) -> None:
+        if row.epoch == interrupt_after:
+            raise KeyboardInterrupt
+
+    start_tensorflow(checkpoint.state.settings.seed)
+    model = fit(images(28), images(10, seed=1), 2, checkpoint, on_epoch=on_epoch)
+    return model.get_weights()
+
+
+def test_a_resumed_run_ends_bit_for_bit_where_an_uninterrupted_one_does(tmp_path: Path) -> None:
+    straight = begin(tmp_path / "straight")
+    expected = run(straight)
+    with pytest.raises(KeyboardInterrupt):
+        run(begin(tmp_path / "cut"), interrupt_after=2)
+    resumed = begin(tmp_path / "cut", resume=True)
+    assert len(resumed.state.history) == 2
+    weights = run(resumed)
+    for mine, theirs in zip(weights, expected, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    without_time = [row.model_copy(update={"seconds": 0}) for row in resumed.state.history]
+    assert without_time == [row.model_copy(update={"seconds": 0}) for row in straight.state.history]
+    kept = sorted(path.name for path in (tmp_path / "cut").iterdir())
+    assert kept == sorted({"state.json", resumed.state.best, resumed.state.latest})
+
+
+def test_an_interrupted_run_is_neither_overwritten_nor_taken_up_unasked(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(begin(tmp_path / "cut"), interrupt_after=1)
+    with pytest.raises(UsageError, match=r"go on with --resume, or drop it with --force"):
+        begin(tmp_path / "cut")
+    with pytest.raises(UsageError, match=r"was started with epochs 4; resume with the same"):
+        begin(tmp_path / "cut", SETTINGS.model_copy(update={"epochs": 9}), resume=True)
+    assert begin(tmp_path / "cut", force=True).state.history == []
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
+    (tmp_path / "state.json").write_text("{")
+    with pytest.raises(TrainingError, match=r"state.json cannot be read; start over with --force"):
+        begin(tmp_path, resume=True)
+
+
+def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path) -> None:
+    settings = SETTINGS.model_copy(update={"learning_rate": 1e30, "schedule": "constant"})
+    with pytest.raises(TrainingError, match=r"no longer a number in epoch 1 .*--learning-rate"):
+        run(begin(tmp_path / "nan", settings))
+
+
+def test_early_stopping_counts_from_the_best_epoch(tmp_path: Path) -> None:
+    settings = SETTINGS.model_copy(
+        update={"learning_rate": 1e-9, "schedule": "constant", "early_stopping": 1, "epochs": 30}
+    )
+    checkpoint = begin(tmp_path / "stop", settings)
+    run(checkpoint)
+    state = checkpoint.state
+    assert len(state.history) == state.best_epoch + 1 < 30
+
+
+def test_an_empty_split_is_an_error(tmp_path: Path) -> None:
+    none = Images(np.zeros((0, 32, 32), np.uint8), np.zeros(0, np.int64))
+    with pytest.raises(DataError, match="expected validation images, found none"):
+        fit(images(8), none, 2, begin(tmp_path / "x"), on_epoch=lambda _: None)
+
+
+def test_class_weights_balance_and_keep_the_mean() -> None:
+    labels = np.array([0] * 30 + [1] * 10)
+    weights = class_weights(labels, 2)
+    assert weights[0] * 30 == pytest.approx(weights[1] * 10)
+    assert weights[labels].mean() == pytest.approx(1.0)
+
+
+def test_augmentation_follows_its_seed_and_stays_in_range() -> None:
+    import tensorflow as tf
+
+    batch = tf.random.stateless_uniform((4, 32, 32, 1), (1, 2), -1.0, 127 / 128)
+    strong = Augmentation(shift=0.3, rotation=90, zoom=0.5, contrast=0.9, brightness=0.5, flip=True)
+    first = augment(batch, strong, (5, 6)).numpy()
+    np.testing.assert_array_equal(first, augment(batch, strong, (5, 6)).numpy())
+    assert not np.array_equal(first, augment(batch, strong, (5, 7)).numpy())
+    assert first.min() >= -1.0
+    assert first.max() <= 127 / 128
+
+
+def test_augmentation_of_nothing_changes_nothing() -> None:
+    import tensorflow as tf
+
+    batch = tf.random.stateless_uniform((2, 32, 32, 1), (1, 2), -1.0, 127 / 128)
+    still = Augmentation(shift=0, rotation=0, zoom=0, contrast=0, brightness=0)
+    assert not still.active
+    np.testing.assert_allclose(augment(batch, still, (5, 6)), batch, atol=1e-6)
+
+
+def test_flip_mirrors_left_and_right() -> None:
+    import tensorflow as tf
+
+    batch = tf.random.stateless_uniform((64, 8, 8, 1), (1, 2), -1.0, 127 / 128)
+    only_flip = Augmentation(shift=0, rotation=0, zoom=0, contrast=0, brightness=0, flip=True)
+    out = augment(batch, only_flip, (5, 6)).numpy()
+    same = [np.allclose(a, b, atol=1e-5) for a, b in zip(out, batch.numpy(), strict=True)]
+    mirrored = [
+        np.allclose(a, b[:, ::-1], atol=1e-5) for a, b in zip(out, batch.numpy(), strict=True)
+    ]
+    assert all(a != b for a, b in zip(same, mirrored, strict=True))
+    assert 10 < sum(mirrored) < 54
+
+
+def test_settings_out_of_range_name_the_option() -> None:
+    with pytest.raises(UsageError, match=r"--learning-rate -1.0: "):
+        TrainingSettings.checked(learning_rate=-1.0)
+    with pytest.raises(UsageError, match=r"--rotation 400"):
+        TrainingSettings.checked(augmentation={"rotation": 400})
