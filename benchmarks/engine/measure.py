@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from edgecxr.errors import MissingPackageError
 from edgecxr.export.compiled.build import Model, build_model
 from edgecxr.export.compiled.emit import emit
+from edgecxr.export.compiled.fast_layers import use_fast_kernels
 from edgecxr.export.compiled.kernels import KERNELS
 from edgecxr.export.compiled.plan import make_plan
 from edgecxr.export.reader import read_tflite
@@ -86,7 +87,7 @@ def run_tool(*command: str) -> str:
 
 def compile_model(data: bytes, folder: Path) -> Model:
     """Write ``model.c`` and ``model.h`` for one ``.tflite`` file; the model they were made from."""
-    plan = make_plan(build_model(read_tflite(data)))
+    plan = make_plan(use_fast_kernels(build_model(read_tflite(data))))
     source = emit(plan, "model")
     (folder / "model.c").write_text(source.code)
     (folder / "model.h").write_text(source.header)
@@ -159,5 +160,7 @@ def measure(target: Target, data: bytes, images: NDArray[np.uint8], folder: Path
 def _number(name: str, printed: str) -> int:
     match = re.search(rf"^{name} (\d+)", printed, re.MULTILINE)
     if match is None:
-        raise MissingPackageError(f"the emulated program did not print its {name}: {printed[-300:]!r}")
+        raise MissingPackageError(
+            f"the emulated program did not print its {name}: {printed[-300:]!r}"
+        )
     return int(match[1])

@@ -14,7 +14,9 @@ range of constants each one tolerates. No rounding error is estimated anywhere.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,10 +24,12 @@ from numpy.typing import NDArray
 SHIFTS = (4, 7)
 """Final shifts of the pointwise kernels: 7 where the scales are small, for more precision."""
 DEPTHWISE_SHIFT = 4
-_NEIGHBOURS = 512
+_NEIGHBOURHOODS = (0, 8, 64, 512)
+"""Distances from the real multiplier between which exact ones are looked for in one go."""
 _SCALED_LIMIT = (1 << 23) - (1 << 16)
 """Sums that are kept times 256 stay below this, so that they fit into 32 bits with their bias."""
-_BIAS_STEPS = (1 << 10, 1 << 17)
+_SEARCHES = ((1 << 10, 64), (1 << 14, 64), (1 << 17, 1024))
+"""(bias steps, multipliers) that are tried in turn, from the cheap to the thorough."""
 
 Ints = NDArray[np.int64]
 
@@ -75,22 +79,27 @@ class Staircase:
         real = multiplier * 2.0 ** (-31 - right_shift)
         return cls(np.array(outputs, np.int64), np.array(sums, np.int64), real, least)
 
-    def windows(self, shift: int) -> tuple[Window, ...]:
-        """All exact multipliers near the real one, nearest first; empty if there is none."""
+    def windows(self, shift: int) -> Iterator[Window]:
+        """All exact multipliers near the real one, roughly nearest first."""
         one = 1 << (32 + shift)
         nearest = round(self.real * one)
-        if not 0 < nearest < (1 << 31) - _NEIGHBOURS:
-            return ()
         if self.outputs.size == 0:  # a constant channel
-            return (Window(0, 0, one),) if self.least == 0 else ()
-        distance = np.arange(_NEIGHBOURS, dtype=np.int64)
-        signed = np.stack([nearest + distance, nearest - distance]).T.reshape(-1)[1:]
-        signed = signed[signed > 0]
+            if self.least == 0:
+                yield Window(0, 0, one)
+            return
+        for near, far in pairwise(_NEIGHBOURHOODS):
+            distance = np.arange(near, far, dtype=np.int64)
+            yield from self._exact(one, np.concatenate([nearest + distance, nearest - distance]))
+
+    def _exact(self, one: int, multipliers: Ints) -> Iterator[Window]:
+        possible = multipliers[(multipliers > 0) & (multipliers < 1 << 31)]
+        if possible.size == 0:
+            return
         steps = self.outputs[:, None] * one
-        low = np.max(steps - self.sums[:, None] * signed, axis=0)
-        high = np.min(steps - (self.sums[:, None] - 1) * signed, axis=0)
-        good = np.flatnonzero(low < high)
-        return tuple(Window(int(signed[i]), int(low[i]), int(high[i])) for i in good)
+        low = np.max(steps - self.sums[:, None] * possible, axis=0)
+        high = np.min(steps - (self.sums[:, None] - 1) * possible, axis=0)
+        for i in np.flatnonzero(low < high).tolist():
+            yield Window(int(possible[i]), int(low[i]), int(high[i]))
 
 
 @dataclass(frozen=True)
@@ -104,10 +113,9 @@ class Requantization:
 
 def plain(steps: Staircase, shift: int) -> Requantization | None:
     """For a sum as it is: q = sat8((((sum + bias) * multiplier >> 32) + offset) >> shift)."""
-    windows = steps.windows(shift)
-    for limit in _BIAS_STEPS:
-        trial = np.arange(limit, dtype=np.int64)
-        for window in windows:
+    for biases, multipliers in _SEARCHES:
+        trial = np.arange(biases, dtype=np.int64)
+        for window in islice(steps.windows(shift), multipliers):
             # bias * multiplier + offset * 2**32 must fall into [low, high).
             above = (trial * window.multiplier - window.low) % (1 << 32)
             hits = np.flatnonzero(above < window.high - window.low)
