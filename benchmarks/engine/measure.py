@@ -10,13 +10,13 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecxr.errors import MissingPackageError
+from edgecxr.errors import DeviceError, MissingPackageError
 from edgecxr.export.compiled.build import Model, build_model
 from edgecxr.export.compiled.emit import emit
 from edgecxr.export.compiled.fast_layers import use_fast_kernels
@@ -31,10 +31,11 @@ RUN_SECONDS = 600
 
 @dataclass(frozen=True)
 class Target:
-    """An emulated board and the core that the code is built for."""
+    """An emulated board, and the core and the kernels that the code is built for."""
 
     board: str
     core: str
+    kernels: str
     flags: tuple[str, ...]
     images_at: int
     max_images: int
@@ -45,18 +46,16 @@ class Target:
 
 
 _M4 = ("-mcpu=cortex-m4", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16")
-M4 = Target("mps2-an386", "cortex-m4", _M4, 0x21000000, 1500)
-M4_PORTABLE = Target(
-    "mps2-an386", "cortex-m4, portable kernels", (*_M4, "-DECX_FORCE_PORTABLE"), 0x21000000, 1500
-)
-M0 = Target("microbit", "cortex-m0", ("-mcpu=cortex-m0",), 0x3D000, 1)
-M0_ON_M4 = Target("mps2-an386", "cortex-m0", ("-mcpu=cortex-m0",), 0x21000000, 1500)
+M4 = Target("mps2-an386", "cortex-m4", "dsp", _M4, 0x21000000, 1500)
+M4_PORTABLE = replace(M4, kernels="portable", flags=(*_M4, "-DECX_FORCE_PORTABLE"))
+M0 = Target("microbit", "cortex-m0", "portable", ("-mcpu=cortex-m0",), 0x3D000, 1)
 
 
 @dataclass(frozen=True)
 class Measurement:
     """One program's cost; ``layers`` holds instructions by layer index."""
 
+    model: Model
     instructions: int
     layers: tuple[int, ...]
     stack_bytes: int
@@ -81,7 +80,7 @@ def run_tool(*command: str) -> str:
         raise MissingPackageError(f"{command[0]} was not found; install it, on Debian: {package}")
     done = subprocess.run(command, capture_output=True, text=True, timeout=RUN_SECONDS, check=False)
     if done.returncode != 0:
-        raise MissingPackageError(f"{command[0]} failed: {done.stderr.strip()[-600:]}")
+        raise DeviceError(f"{command[0]} failed: {done.stderr.strip()[-600:]}")
     return done.stdout
 
 
@@ -143,12 +142,14 @@ def measure(target: Target, data: bytes, images: NDArray[np.uint8], folder: Path
     plain = build(target, model, folder, len(images), trace=False)
     printed = emulate(target, plain, images)
     traced = emulate(target, build(target, model, folder, 1, trace=True), images[:1])
+    spent = tuple(int(m[1]) for m in re.finditer(r"spent (\d+)", traced))
     sizes = section_sizes(plain)
     dtype = np.dtype(model.output.dtype)
     rows = [bytes.fromhex(m[1]) for m in re.finditer(r"scores \d+ ([0-9a-f]+)", printed)]
     return Measurement(
+        model=model,
         instructions=_number("instructions", printed),
-        layers=tuple(int(m[1]) for m in re.finditer(r"spent (\d+)", traced)),
+        layers=spent,
         stack_bytes=_number("stack", printed),
         state_bytes=sizes.get(".data", 0) + sizes.get(".bss", 0),
         code_bytes=sizes[".text"],
