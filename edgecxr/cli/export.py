@@ -41,7 +41,7 @@ def export(
         typer.Option(min=1, help="TFLM's arena in bytes, instead of measuring it."),
     ] = None,
     namespace: Annotated[
-        str, typer.Option(help="C++ namespace of the generated code.")
+        str, typer.Option(help="C++ namespace, or prefix of C names, of the generated code.")
     ] = DEFAULT_NAMESPACE,
     force: ForceOption = False,
     json: JsonOption = False,

@@ -27,7 +27,8 @@ class Settings:
 
     Attributes:
         arena: TFLM's arena in bytes; None means that it is measured.
-        namespace: of the generated C++, so that two models can live in one image.
+        namespace: of the generated C++, prefix of the generated C's names, so that two models can
+            live in one image.
     """
 
     arena: int | None = None
@@ -65,7 +66,14 @@ def _tflm(source: Source, settings: Settings) -> Export:
     return render(source, settings)
 
 
+def _c(source: Source, settings: Settings) -> Export:
+    from edgecxr.export.compiled.render import render
+
+    return render(source, settings)
+
+
 FORMATS: dict[str, Format] = {
+    "c": Format("plain C for exactly this model, without an interpreter", _c),
     "tflm": Format("C++ arrays, op resolver and arena size for TensorFlow Lite Micro", _tflm),
 }
 

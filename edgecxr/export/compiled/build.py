@@ -131,6 +131,13 @@ class Builder:
         return made[-1] if made and self._uses[value.index] == 1 else None
 
 
+def number(op: Op, option: str) -> float:
+    """A numeric option of an operator."""
+    value = op.options[option]
+    assert isinstance(value, (int, float))  # the reader's table says so
+    return value
+
+
 def view(value: Value, height: int, width: int, channels: int) -> Value:
     """The same bytes with another shape."""
     return replace(value, height=height, width=width, channels=channels)
@@ -191,7 +198,7 @@ def build_model(graph: Graph) -> Model:
         importlib.import_module(f"edgecxr.export.compiled.ops.{family}").parse(builder, op)
     if not builder.layers or graph.outputs[0] not in builder._values:
         raise ModelError(
-            "the model's output is not computed by any operator; convert a model that does something"
+            "the model's output is not computed by any operator; convert a model that computes"
         )
     output = builder._values[graph.outputs[0]]
     shape = graph.tensor(source.index).shape

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from edgecxr import __version__
 from edgecxr.export.compiled.layers import Constant, Layer, Value, Window
-from edgecxr.export.compiled.ops.elementwise import literal
 from edgecxr.export.compiled.plan import Plan, Ring
 from edgecxr.export.compiled.schedule import Segment
+from edgecxr.export.cpp import float_literal, string_literal
 
 C_TYPES = {"int8": "int8_t", "uint8": "uint8_t", "float32": "float"}
 SUFFIXES = {"int8": "s8", "uint8": "s8", "float32": "f32"}
@@ -32,6 +32,7 @@ class Source:
 class _Emitter:
     plan: Plan
     name: str
+    labels: tuple[str, ...]
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -64,9 +65,9 @@ class _Emitter:
         )
 
 
-def emit(plan: Plan, name: str) -> Source:
+def emit(plan: Plan, name: str, labels: Sequence[str] = ()) -> Source:
     """C99 (and C++) source of one model; ``name`` is the prefix of all its names."""
-    emitter = _Emitter(plan, name)
+    emitter = _Emitter(plan, name, tuple(labels))
     return Source(_header(emitter), _code(emitter))
 
 
@@ -114,7 +115,7 @@ extern "C" {{
 
 {defines}
 #define {upper}_MODEL_SHA256 "{plan.model.sha256}"
-{_quantization_defines(upper, x, y)}
+{_label_defines(emitter)}{_quantization_defines(upper, x, y)}
 typedef struct {{
   union {{
     int8_t bytes[{upper}_ARENA_BYTES];
@@ -144,6 +145,14 @@ int {name}_finish({name}_state *state, {y_type} *scores);
 """
 
 
+def _label_defines(emitter: _Emitter) -> str:
+    """The classes in the order of the outputs, as an initializer."""
+    if not emitter.labels:
+        return ""
+    names = ", ".join(string_literal(label) for label in emitter.labels)
+    return f"#define {emitter.name.upper()}_LABELS {{{names}}}\n"
+
+
 def _quantization_defines(upper: str, x: Value, y: Value) -> str:
     lines = []
     for end, value in (("INPUT", x), ("OUTPUT", y)):
@@ -158,6 +167,7 @@ def _code(emitter: _Emitter) -> str:
     parts = [
         f'{_provenance(emitter)} */\n#include "{name}.h"\n\n'
         '#include "ecx_all.h"\n\n#include <string.h>\n',
+        _scratch_checks(emitter),
         _constants(emitter),
         _tables(emitter),
         _run_rows(emitter),
@@ -166,6 +176,17 @@ def _code(emitter: _Emitter) -> str:
         _finish(emitter),
     ]
     return "\n".join(part for part in parts if part)
+
+
+def _scratch_checks(emitter: _Emitter) -> str:
+    """The kernels' own words on scratch against what was planned: a wrong size does not compile."""
+    checks = ""
+    for index, layer in enumerate(emitter.layers):
+        by_rows = emitter.plan.timeline.segment_of(index).by_rows
+        if macro := layer.scratch_macro(by_rows):
+            size = emitter.plan.scratch_bytes(index)
+            checks += f"typedef char {layer.name}_scratch[{macro} <= {size}u ? 1 : -1];\n"
+    return checks
 
 
 def _constants(emitter: _Emitter) -> str:
@@ -186,7 +207,7 @@ def _constant(constant: Constant) -> str:
 
 def _literals(flat: NDArray[np.generic]) -> Iterable[str]:
     if flat.dtype == np.float32:
-        return (literal(v) for v in flat.tolist())
+        return (float_literal(v) for v in flat.tolist())
     return ("(-2147483647 - 1)" if v == -(1 << 31) else str(v) for v in flat.tolist())
 
 
@@ -245,7 +266,7 @@ def _row_case(emitter: _Emitter, index: int) -> str:
     lines = [f"  case {stage}: /* {layer.op} {shapes} */", f"    ECX_TRACE({index});"]
     if layer.takes_window:
         lines.append(f"    ecx_window_{suffix}(stream, {stage}, rows_{suffix});")
-        rows = (f"rows_{suffix}",)
+        rows: tuple[str, ...] = (f"rows_{suffix}",)
     else:
         rows = tuple(_row_read(emitter, v, layer) for v in layer.inputs)
     y = _row_written(emitter, layer.output)
@@ -334,7 +355,8 @@ def _push(emitter: _Emitter) -> str:
     to, pads = _cast(x, "ecx_next_row(&stream, 0)"), ""
     if x.plane:  # one channel: the cells around the row hold the zero point
         to += " + 1"
-        pads = f"  to[-1] = {x.zero_point};\n  memset(to + {x.width}, {x.zero_point}, {x.plane - 1 - x.width});\n"
+        behind = f"memset(to + {x.width}, {x.zero_point}, {x.plane - 1 - x.width});"
+        pads = f"  to[-1] = {x.zero_point};\n  {behind}\n"
     return f"""/* The row is there: run every layer row that has become possible. */
 static void advance(const ecx_stream *stream) {{
   ecx_row_arrived(stream, 0);{run}

@@ -52,6 +52,9 @@ class FastPointwise(Layer):
     def map_scratch(self) -> int:
         return self.row_scratch()
 
+    def scratch_macro(self, by_rows: bool) -> str:  # noqa: ARG002
+        return f"ECX_FAST_POINTWISE_SCRATCH({self.inputs[0].channels}, {self.output.channels})"
+
     def constants(self) -> tuple[Constant, ...]:
         x, y = self.inputs[0], self.output
         stream = f"{self.name}_stream"
@@ -109,16 +112,14 @@ def use_fast_kernels(model: Model) -> Model:
     """The model with every layer on a fast kernel that can be."""
     packed = _packed(model)
     planar = _planar_values(model, packed)
-    if not planar:
-        return model
-    cells = max(value.plane for value in planar.values())
-    layers = []
+    cells = max((value.plane for value in planar.values()), default=0)
+    layers: list[Layer] = []
     for layer in model.layers:
         x, y = (planar.get(v.index, v) for v in (layer.inputs[0], layer.output))
         found = packed.get(layer.name)
         if isinstance(layer, ConvLayer) and isinstance(found, PackedDepthwise) and x.plane:
             layers.append(FastDepthwise(layer, x, y, found, cells))
-        elif isinstance(layer, ConvLayer) and isinstance(found, PackedPointwise) and y.plane:
+        elif isinstance(layer, ConvLayer) and isinstance(found, PackedPointwise):
             layers.append(FastPointwise(layer, x, y, found))
         else:
             layers.append(layer)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Values and layers: what the planner and the emitter know of a model.
 
-An operator of the graph becomes a layer (see ``ops``). A layer says what it reads and writes, how it
-may share memory, how much scratch it needs, and which C calls run it. Maps are
+An operator of the graph becomes a layer (see ``ops``). A layer says what it reads and writes, how
+it may share memory, how much scratch it needs, and which C calls run it. Maps are
 [height][width][channels]; the batch is 1.
 """
 
@@ -135,6 +135,10 @@ class Layer:
     def map_scratch(self) -> int:
         """Bytes of scratch of one ``map_call``."""
         return 0
+
+    def scratch_macro(self, by_rows: bool) -> str:  # noqa: ARG002
+        """The same as a C expression, where a header has one: generated code compares the two."""
+        return ""
 
     def constants(self) -> tuple[Constant, ...]:
         return ()

@@ -18,7 +18,10 @@ FINAL_TRIES = 400
 
 @dataclass(frozen=True)
 class Ring:
-    """Rows in the arena: row r is at offset + (r % slots) * stride; -1 stands for no staging row."""
+    """Rows in the arena: row r is at offset + (r % slots) * stride.
+
+    ``staging`` is the offset of the staging row, -1 if there is none.
+    """
 
     offset: int
     stride: int
@@ -58,6 +61,10 @@ class Plan:
             return Ring(offset, value.row_bytes, value.height, value.height)
         staging = self.placement.offsets[_staging(storage)] if home.staged else -1
         return Ring(offset, home.stride, home.slots, value.height, staging)
+
+    def scratch_bytes(self, layer: int) -> int:
+        """Bytes of scratch that the layer gets."""
+        return _scratch_size(self.timeline, layer)
 
     def live_bytes(self, layer: int) -> int:
         """The most bytes alive in any step of one layer."""
@@ -172,14 +179,18 @@ def _row_buffers(timeline: Schedule, found: dict[int, Home]) -> list[Buffer]:
 
 def _scratch_buffers(timeline: Schedule) -> list[Buffer]:
     buffers = []
-    for index, layer in enumerate(timeline.model.layers):
-        by_rows = timeline.segment_of(index).by_rows
-        size = layer.row_scratch() if by_rows else layer.map_scratch()
-        if size:
-            size = -(-size // ALIGNMENT) * ALIGNMENT
+    for index in range(len(timeline.model.layers)):
+        if size := _scratch_size(timeline, index):
             steps = timeline.steps_of(index)
             buffers.append(Buffer(_scratch(index), [Rectangle(0, size, s, s) for s in steps]))
     return buffers
+
+
+def _scratch_size(timeline: Schedule, index: int) -> int:
+    layer = timeline.model.layers[index]
+    by_rows = timeline.segment_of(index).by_rows
+    size = layer.row_scratch() if by_rows else layer.map_scratch()
+    return -(-size // ALIGNMENT) * ALIGNMENT
 
 
 def _rules(timeline: Schedule, found: dict[int, Home]) -> list[InPlace]:

@@ -94,7 +94,7 @@ def schedule(model: Model, segments: Sequence[Segment]) -> Schedule:
         # A storage is described by the value that made it; a view adds no rows of its own.
         nothing = [-1] * value.height
         result.lives.setdefault(value.storage, Lives(value, list(nothing), list(nothing)))
-    done = {storage: 0 for storage in result.lives}
+    done = dict.fromkeys(result.lives, 0)
     head = next((s for s in segments if s.arriving), None)
     for row in range(model.input.height):
         _step(result, PUSH, row, done)

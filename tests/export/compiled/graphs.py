@@ -33,7 +33,10 @@ class Node:
 
 
 class RandomGraph:
-    """``ops`` lists the operators' names, for reports. No dataclass: hypothesis would print it all."""
+    """``ops`` lists the operators' names, for reports.
+
+    No dataclass: hypothesis would print all of it.
+    """
 
     def __init__(self, data: bytes, ops: tuple[str, ...], seed: int, float32: bool) -> None:
         self.data, self.ops, self.seed, self.float32 = data, ops, seed, float32
@@ -69,7 +72,10 @@ class Maker:
         return int(self.rng.choice([-128, 0, int(self.rng.integers(-128, 128))]))
 
     def constant(
-        self, array: NDArray[Any], scale: Sequence[float] = (), axis: int = 0,
+        self,
+        array: NDArray[Any],
+        scale: Sequence[float] = (),
+        axis: int = 0,
         zero_point: Sequence[int] | None = None,
     ) -> int:
         name = {"int8": "INT8", "int32": "INT32", "float32": "FLOAT32"}[str(array.dtype)]
@@ -86,9 +92,9 @@ class Maker:
         return ACTIVATIONS[self.draw(st.sampled_from(sorted(ACTIVATIONS)))]
 
 
-def weights(make: Maker, name: str, x: Node, shape: tuple[int, ...], channels: int, axis: int) -> tuple[
-    int, tuple[int, ...], float
-]:
+def weights(
+    make: Maker, name: str, x: Node, shape: tuple[int, ...], channels: int, axis: int
+) -> tuple[int, tuple[int, ...], float]:
     """Weight and bias tensors, and the spread of the sums in real units."""
     taps = int(np.prod(shape)) // channels
     with_bias = make.draw(st.booleans()) or name == "CONV_2D"  # LiteRT wants one there
@@ -110,7 +116,9 @@ def weights(make: Maker, name: str, x: Node, shape: tuple[int, ...], channels: i
     return make.constant(array, tuple(map(float, scales)), axis), bias, spread
 
 
-def windowed(make: Maker, x: Node, limit: int = 4) -> tuple[int, int, dict[str, int], int, int] | None:
+def windowed(
+    make: Maker, x: Node, limit: int = 4
+) -> tuple[int, int, dict[str, int], int, int] | None:
     """kernel_h, kernel_w, options, out_h, out_w."""
     height, width, _ = x.shape
     kernel = make.draw(st.tuples(st.integers(1, limit), st.integers(1, limit)))
@@ -136,7 +144,9 @@ def conv(make: Maker, x: Node) -> Node | None:
         made = {"padding": 0, "strideH": 1, "strideW": 1}
         height, width = x.shape[:2]
     channels = make.draw(st.integers(1, 9))
-    w, bias, spread = weights(make, "CONV_2D", x, (channels, kernel_h, kernel_w, x.shape[2]), channels, 0)
+    w, bias, spread = weights(
+        make, "CONV_2D", x, (channels, kernel_h, kernel_w, x.shape[2]), channels, 0
+    )
     y = make.node((height, width, channels), spread / SPREAD, make.zero_point())
     made |= {"fusedActivationFunction": make.activation()}
     return make.op("CONV_2D", (x.index, w, *bias), y, options("Conv2DOptions", **made))
@@ -149,7 +159,9 @@ def depthwise(make: Maker, x: Node) -> Node | None:
     kernel_h, kernel_w, made, height, width = found
     multiplier = make.draw(st.sampled_from([1, 1, 1, 2, 3]))
     channels = x.shape[2] * multiplier
-    w, bias, spread = weights(make, "DEPTHWISE_CONV_2D", x, (1, kernel_h, kernel_w, channels), channels, 3)
+    w, bias, spread = weights(
+        make, "DEPTHWISE_CONV_2D", x, (1, kernel_h, kernel_w, channels), channels, 3
+    )
     y = make.node((height, width, channels), spread / SPREAD, make.zero_point())
     made |= {"fusedActivationFunction": make.activation(), "depthMultiplier": multiplier}
     return make.op(
@@ -243,7 +255,11 @@ def padded_conv(make: Maker, x: Node) -> Node | None:
     w, bias, spread = weights(make, "DEPTHWISE_CONV_2D", x, (1, 3, 3, channels), channels, 3)
     y = make.node(((height - 2) // 2 + 1, (width - 1) // 2 + 1, channels), spread / SPREAD, -128)
     made = options(
-        "DepthwiseConv2DOptions", padding=1, strideH=2, strideW=2, depthMultiplier=1,
+        "DepthwiseConv2DOptions",
+        padding=1,
+        strideH=2,
+        strideW=2,
+        depthMultiplier=1,
         fusedActivationFunction=3,
     )
     return make.op("DEPTHWISE_CONV_2D", (x.index, w, *bias), y, made)
@@ -277,8 +293,11 @@ def reshape(make: Maker, x: Node) -> Node:
 
 
 def concatenation(make: Maker, x: Node) -> Node:
-    same = [n for n in make.earlier
-            if n.shape == x.shape and (n.scale, n.zero_point) == (x.scale, x.zero_point)]
+    same = [
+        n
+        for n in make.earlier
+        if n.shape == x.shape and (n.scale, n.zero_point) == (x.scale, x.zero_point)
+    ]
     others = make.draw(st.lists(st.sampled_from(same), min_size=1, max_size=2))
     axis = make.draw(st.integers(1, len(x.shape)))
     shape = list(x.shape)

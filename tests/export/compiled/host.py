@@ -22,6 +22,10 @@ from edgecxr.export.compiled.plan import Plan, make_plan
 from edgecxr.export.compiled.schedule import streamable
 from edgecxr.export.reader import read_tflite
 
+SIZE = """#include "m{i}.h"
+unsigned m{i}_size(void);
+unsigned m{i}_size(void) {{ return sizeof(m{i}_state); }}
+"""
 WARNINGS = ("-Wall", "-Wextra", "-Werror", "-Wconversion")
 GUARD = 64  # bytes behind the state that must stay as they are
 CTYPES = {"int8": np.int8, "uint8": np.uint8, "float32": np.float32}
@@ -61,13 +65,7 @@ class Kernels:
             (folder / f"m{i}.c").write_text(source.code)
             sources.append(folder / f"m{i}.c")
         sizes = folder / "sizes.c"
-        sizes.write_text(
-            "".join(
-                f'#include "m{i}.h"\n'
-                f"unsigned m{i}_size(void);\nunsigned m{i}_size(void) {{ return sizeof(m{i}_state); }}\n"
-                for i in range(len(plans))
-            )
-        )
+        sizes.write_text("".join(SIZE.format(i=i) for i in range(len(plans))))
         sources.append(sizes)
         target = folder / "models.so"
         cc("gcc", *self.flags, "-O0", "-shared", *sources, *self.objects, "-o", target)

@@ -7,9 +7,10 @@ import numpy as np
 
 from edgecxr.core.quant import activation_range, quantize_multiplier
 from edgecxr.export.compiled.build import Builder
-from edgecxr.export.compiled.layers import Constant, Value, Window
-from edgecxr.export.compiled.ops.elementwise import ElementwiseLayer, layer_name, literal
+from edgecxr.export.compiled.layers import Constant, Value
+from edgecxr.export.compiled.ops.elementwise import ElementwiseLayer, layer_name
 from edgecxr.export.compiled.ops.window import activation_f32, activation_s8
+from edgecxr.export.cpp import float_literal
 from edgecxr.export.graph import Op, Tensor
 
 Operand = tuple[int, int, int]  # zero point, multiplier, right shift
@@ -19,13 +20,21 @@ UNUSED = (0, 0)
 class BinaryLayer(ElementwiseLayer):
     """``function(a, b, y, n, layer)``; ``fixed`` is b where it is a constant."""
 
-    def __init__(self, op: Op, inputs: tuple[Value, ...], y: Value, function: str,
-                 constants: tuple[Constant, ...], fixed: str, period: int) -> None:
+    def __init__(
+        self,
+        op: Op,
+        inputs: tuple[Value, ...],
+        y: Value,
+        function: str,
+        constants: tuple[Constant, ...],
+        fixed: str,
+        period: int,
+    ) -> None:
         super().__init__(op, inputs, y, function, f"&{layer_name(op)}", constants)
         self.fixed = fixed
         self.macs = y.elements
         if period > y.row_elements or any(v.height != y.height for v in inputs):
-            self.window: Window | None = None  # b belongs to the whole map, not to one row
+            self.window = None  # b belongs to the whole map, not to one row
 
     def may_overlap(self, value: Value) -> bool:
         return value.elements == self.output.elements  # what repeats is read again
@@ -45,7 +54,7 @@ def parse(builder: Builder, op: Op) -> None:
     if first.shape != y_tensor.shape or not builder.is_value(op, a_at):
         raise builder.unsupported(op, "both operands repeating", "one that repeats is supported")
     a, y = builder.value(op, a_at), builder.output(op)
-    period = _period(builder, op, second, y)
+    period = _period(builder, op, second)
     if not (a.dtype == y.dtype == second.dtype) or y.dtype == "uint8":
         raise builder.unsupported(op, "operands of several types", "int8 or float32 is supported")
     form = _form_f32 if y.dtype == "float32" else _form_s8
@@ -53,7 +62,8 @@ def parse(builder: Builder, op: Op) -> None:
     name = layer_name(op)
     text = form(builder, op, first, second, y, period)
     constants = [Constant(name, f"ecx_binary_{suffix}", text, 12 if suffix == "f32" else 48)]
-    inputs, fixed = (a,), ""
+    inputs: tuple[Value, ...] = (a,)
+    fixed = ""
     if builder.is_value(op, b_at):
         inputs = (a, builder.value(op, b_at))
     else:
@@ -71,7 +81,7 @@ def _operand(builder: Builder, op: Op, position: int) -> Tensor:
     return tensor
 
 
-def _period(builder: Builder, op: Op, b: Tensor, y: Value) -> int:
+def _period(builder: Builder, op: Op, b: Tensor) -> int:
     """After how many elements b repeats: its size, if it covers the last axes whole."""
     y_shape = builder.graph.tensor(op.outputs[0]).shape
     shape = b.shape
@@ -79,14 +89,16 @@ def _period(builder: Builder, op: Op, b: Tensor, y: Value) -> int:
         shape = shape[1:]
     if shape != (y_shape[-len(shape) :] if shape else ()):
         raise builder.unsupported(
-            op, "operands that repeat along inner axes", "repeating along the first axes is supported"
+            op,
+            "operands that repeat along inner axes",
+            "repeating along the first axes is supported",
         )
     return int(np.prod(shape, dtype=np.int64))
 
 
 def _form_f32(builder: Builder, op: Op, a: Tensor, b: Tensor, y: Value, period: int) -> str:  # noqa: ARG001
     low, high = activation_f32(op)
-    return f"{{{period}, {literal(low)}, {literal(high)}}}"
+    return f"{{{period}, {float_literal(low)}, {float_literal(high)}}}"
 
 
 def _form_s8(builder: Builder, op: Op, a: Tensor, b: Tensor, y: Value, period: int) -> str:
@@ -118,7 +130,9 @@ def _add_factors(
     twice = 2 * max(a, b)
     reals = (a / twice, b / twice, twice / ((1 << 20) * y))
     if reals[2] >= 1:
-        raise builder.unsupported(op, "an output scale far below the inputs'", "larger ones are supported")
+        raise builder.unsupported(
+            op, "an output scale far below the inputs'", "larger ones are supported"
+        )
     return tuple(quantize_multiplier(real) for real in reals)  # type: ignore[return-value]
 
 

@@ -12,8 +12,8 @@ from edgecxr.core.quant import quantize_multiplier
 from edgecxr.errors import ModelError
 from edgecxr.export.compiled.build import Builder, view
 from edgecxr.export.compiled.layers import Constant, Layer, Overlap, Value, Window
-from edgecxr.export.compiled.ops.elementwise import literal
 from edgecxr.export.compiled.ops.window import Geometry, activation_f32, activation_s8, geometry
+from edgecxr.export.cpp import float_literal
 from edgecxr.export.graph import Op
 
 # A narrow layer's sums stay below this for every input; see ecx_kernels.h.
@@ -77,6 +77,18 @@ class ConvLayer(Layer):
             return item * (x.height + w.kernel_h) * _line(x.width, w.kernel_w)
         return self.row_scratch()
 
+    def scratch_macro(self, by_rows: bool) -> str:
+        x, w = self.inputs[0], self.where
+        if x.dtype != "int8":
+            return ""
+        if self.form != "depthwise":
+            taps = w.kernel_h * w.kernel_w * x.channels
+            kind = "POINTWISE" if self.form == "pointwise" else "CONV"
+            return f"ECX_{kind}_SCRATCH({taps})"
+        if by_rows:
+            return f"ECX_DEPTHWISE_ROW_SCRATCH({w.kernel_h}, {x.width}, {w.kernel_w})"
+        return f"ECX_DEPTHWISE_MAP_SCRATCH({x.height}, {w.kernel_h}, {x.width}, {w.kernel_w})"
+
     def constants(self) -> tuple[Constant, ...]:
         if self.output.dtype == "float32":
             return self._constants_f32()
@@ -97,7 +109,7 @@ class ConvLayer(Layer):
         return (
             Constant(names[0], "float", w.taps),
             Constant(names[1], "float", w.bias),
-            self._descriptor(names, f"{literal(w.low)}, {literal(w.high)}"),
+            self._descriptor(names, f"{float_literal(w.low)}, {float_literal(w.high)}"),
         )
 
     def _descriptor(self, names: list[str], limits: str) -> Constant:
@@ -204,7 +216,9 @@ def _prepare(
     folded = bias.astype(np.int64) - x.zero_point * taps.astype(np.int64).sum(axis=1)
     reach = np.abs(folded) + 128 * np.abs(taps.astype(np.int64)).sum(axis=1)
     if reach.max() >= 1 << 31:
-        raise builder.unsupported(op, "sums beyond 32 bits", "convert the model with smaller biases")
+        raise builder.unsupported(
+            op, "sums beyond 32 bits", "convert the model with smaller biases"
+        )
     pairs = [quantize_multiplier(real) for real in _scales(builder, op, x, y, len(taps), axis)]
     multiplier = np.array([m for m, _ in pairs], np.int64)
     # A multiplier of 0 gives 0 with any shift: one that narrow layers allow.
@@ -212,9 +226,7 @@ def _prepare(
     return Weights(taps, folded, multiplier, shift, *activation_s8(op, y))
 
 
-def _scales(
-    builder: Builder, op: Op, x: Value, y: Value, channels: int, axis: int
-) -> list[float]:
+def _scales(builder: Builder, op: Op, x: Value, y: Value, channels: int, axis: int) -> list[float]:
     """The real factor per output channel, computed in the types that TFLite computes it in."""
     tensor = builder.tensor(op, 1)
     quantization = None if tensor is None else tensor.quantization

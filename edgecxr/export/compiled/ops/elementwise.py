@@ -10,7 +10,7 @@ from edgecxr.export.graph import Op
 class ElementwiseLayer(Layer):
     """``function(x, …, y, n, arguments)``, forward and element by element."""
 
-    window = Window()
+    window: Window | None = Window()
     overlap = Overlap.PIXELS
 
     def __init__(
@@ -43,9 +43,3 @@ class ElementwiseLayer(Layer):
 
 def layer_name(op: Op) -> str:
     return f"{op.name.lower()}_{op.index}"
-
-
-def literal(value: float) -> str:
-    """A C literal with the bits of a float32."""
-    text = f"{value:.9g}"
-    return f"{text}f" if any(mark in text for mark in ".e") else f"{text}.0f"

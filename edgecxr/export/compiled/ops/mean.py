@@ -26,7 +26,7 @@ class MeanLayer(Layer):
         text = f"{{{', '.join(map(str, numbers))}, {y.zero_point}}}"
         return (Constant(self.name, "ecx_mean_s8_layer", text, 24),)
 
-    def map_call(self, xs: tuple[str, ...], y: str, scratch: str) -> str:
+    def map_call(self, xs: tuple[str, ...], y: str, scratch: str) -> str:  # noqa: ARG002
         if self.output.dtype == "float32":
             return f"ecx_mean_f32({xs[0]}, {y}, {self.pixels}, {self.inputs[0].channels});"
         return f"ecx_mean_s8({xs[0]}, {y}, &{self.name});"
@@ -45,5 +45,7 @@ def parse(builder: Builder, op: Op) -> None:
     rank = 0 if tensor is None else len(tensor.shape)
     axes = {int(a) % max(rank, 1) for a in np.ravel(builder.constant(op, 1, "int32"))}
     if rank != 4 or axes != {1, 2}:
-        raise builder.unsupported(op, f"axes {sorted(axes)}", "the mean over axes 1 and 2 is supported")
+        raise builder.unsupported(
+            op, f"axes {sorted(axes)}", "the mean over axes 1 and 2 is supported"
+        )
     builder.add(MeanLayer(op, x, builder.output(op)))

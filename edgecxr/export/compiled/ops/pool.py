@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from edgecxr.export.compiled.build import Builder
+from edgecxr.export.compiled.build import Builder, number
 from edgecxr.export.compiled.layers import Constant, Layer, Value, Window
-from edgecxr.export.compiled.ops.elementwise import layer_name, literal
+from edgecxr.export.compiled.ops.elementwise import layer_name
 from edgecxr.export.compiled.ops.window import Geometry, activation_f32, activation_s8, geometry
+from edgecxr.export.cpp import float_literal
 from edgecxr.export.graph import Op
 
 
@@ -20,7 +21,7 @@ class PoolLayer(Layer):
         self.window = Window(where.kernel_h, where.stride_h, where.pad_top)
         self.macs = y.elements * where.kernel_h * where.kernel_w
         if y.dtype == "float32":
-            self.limits = ", ".join(map(literal, activation_f32(op)))
+            self.limits = ", ".join(map(float_literal, activation_f32(op)))
         else:
             self.limits = ", ".join(map(str, activation_s8(op, y)))
 
@@ -40,7 +41,7 @@ class PoolLayer(Layer):
 
 
 def parse(builder: Builder, op: Op) -> None:
-    kernel = int(op.options["filter_height"]), int(op.options["filter_width"])
+    kernel = int(number(op, "filter_height")), int(number(op, "filter_width"))
     x, where = geometry(builder, op, *kernel)
     y = builder.output(op)
     same = (x.scale, x.zero_point, x.channels) == (y.scale, y.zero_point, y.channels)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgecxr.export.compiled.build import Builder
+from edgecxr.export.compiled.build import Builder, number
 from edgecxr.export.compiled.layers import Constant, Layer, Value, Window
 from edgecxr.export.compiled.ops.elementwise import layer_name
 from edgecxr.export.graph import Op
@@ -54,7 +54,9 @@ class ConcatenationLayer(Layer):
 
 
 def parse(builder: Builder, op: Op) -> None:
-    {"PAD": _parse_pad, "CONCATENATION": _parse_concatenation}.get(op.name, _parse_view)(builder, op)
+    {"PAD": _parse_pad, "CONCATENATION": _parse_concatenation}.get(op.name, _parse_view)(
+        builder, op
+    )
 
 
 def _parse_view(builder: Builder, op: Op) -> None:
@@ -74,12 +76,18 @@ def _parse_pad(builder: Builder, op: Op) -> None:
     amounts = np.asarray(builder.constant(op, 1, kind), np.int64)
     rank = len(builder.graph.tensor(op.outputs[0]).shape)
     if amounts.shape != (rank, 2) or rank != 4 or amounts[0].any() or amounts.min() < 0:
-        raise builder.unsupported(op, "paddings of another kind", "padding [1, h, w, c] is supported")
+        raise builder.unsupported(op, "paddings of another kind", "[1, h, w, c] is supported")
     y = builder.output(op)
     pads = tuple(int(v) for v in amounts[1:].reshape(-1))
-    grown = (x.height + pads[0] + pads[1], x.width + pads[2] + pads[3], x.channels + pads[4] + pads[5])
+    grown = (
+        x.height + pads[0] + pads[1],
+        x.width + pads[2] + pads[3],
+        x.channels + pads[4] + pads[5],
+    )
     if grown != (y.height, y.width, y.channels) or x.dtype != y.dtype or not _same_scale(x, y):
-        raise builder.unsupported(op, "an output of another size or scale", "equal scales are supported")
+        raise builder.unsupported(
+            op, "an output of another size or scale", "equal scales are supported"
+        )
     if max(pads) > 255:
         raise builder.unsupported(op, f"a padding of {max(pads)}", "at most 255 is supported")
     builder.add(PadLayer(op, x, y, pads))  # type: ignore[arg-type]
@@ -89,7 +97,7 @@ def _parse_concatenation(builder: Builder, op: Op) -> None:
     inputs = tuple(builder.value(op, position) for position in range(len(op.inputs)))
     y = builder.output(op)
     shape = builder.graph.tensor(op.outputs[0]).shape
-    axis = int(op.options["axis"]) % max(len(shape), 1)
+    axis = int(number(op, "axis")) % max(len(shape), 1)
     if op.options["fused_activation"] != "NONE" or any(
         x.dtype != y.dtype or not _same_scale(x, y) for x in inputs
     ):

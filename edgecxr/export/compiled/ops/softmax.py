@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgecxr.core.quant import quantize_multiplier
-from edgecxr.export.compiled.build import Builder
+from edgecxr.export.compiled.build import Builder, number
 from edgecxr.export.compiled.fixed import (
     exp_on_negative,
     high_mul,
@@ -14,7 +14,7 @@ from edgecxr.export.compiled.fixed import (
     wrap32,
 )
 from edgecxr.export.compiled.layers import Constant, Layer, Overlap, Value
-from edgecxr.export.compiled.ops.elementwise import literal
+from edgecxr.export.cpp import float_literal
 from edgecxr.export.graph import Op
 
 DIFF_BITS = 5  # integer bits of the scaled difference, as in TFLite's softmax.h
@@ -32,16 +32,15 @@ class SoftmaxLayer(Layer):
             return ()
         return (Constant(f"{self.name}_exps", "int32_t", exps(self.inputs[0].scale, self.beta)),)
 
-    def map_call(self, xs: tuple[str, ...], y: str, scratch: str) -> str:
+    def map_call(self, xs: tuple[str, ...], y: str, scratch: str) -> str:  # noqa: ARG002
         x = self.inputs[0]
         n = x.height * x.width
         if self.output.dtype == "float32":
-            beta = literal(self.beta)
+            beta = float_literal(self.beta)
             return f"ecx_softmax_f32({xs[0]}, {y}, {n}, {x.channels}, {beta});"
         table = self.constants()[0]
         return (
-            f"ecx_softmax_s8({xs[0]}, {y}, {n}, {x.channels}, {table.name}, "
-            f"{table.nbytes // 4});"
+            f"ecx_softmax_s8({xs[0]}, {y}, {n}, {x.channels}, {table.name}, {table.nbytes // 4});"
         )
 
 
@@ -59,7 +58,7 @@ def exps(scale: float, beta: float) -> np.ndarray[tuple[int], np.dtype[np.int32]
 
 def parse(builder: Builder, op: Op) -> None:
     x, y = builder.value(op), builder.output(op)
-    beta = float(op.options["beta"])
+    beta = number(op, "beta")
     if y.dtype == "int8" and (y.zero_point != -128 or abs(y.scale * 256 - 1) > 1e-3 or beta <= 0):
         raise builder.unsupported(
             op, "another output scale", "scale 1/256 and zero point -128 are supported"

@@ -11,11 +11,16 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecxr.core.quant import activation_range, multiply_by_quantized_multiplier, quantize_multiplier
-from edgecxr.export.compiled.build import Builder
+from edgecxr.core.quant import (
+    activation_range,
+    multiply_by_quantized_multiplier,
+    quantize_multiplier,
+)
+from edgecxr.export.compiled.build import Builder, number
 from edgecxr.export.compiled.fixed import clamp, input_radius, logistic, rounding_shift
 from edgecxr.export.compiled.layers import Constant, Value
-from edgecxr.export.compiled.ops.elementwise import ElementwiseLayer, layer_name, literal
+from edgecxr.export.compiled.ops.elementwise import ElementwiseLayer, layer_name
+from edgecxr.export.cpp import float_literal
 from edgecxr.export.graph import Op
 
 EVERY_INT8 = np.arange(-128, 128, dtype=np.int32)
@@ -41,14 +46,12 @@ def add_table(builder: Builder, op: Op, x: Value, y: Value, values: NDArray[np.i
     table = np.clip(values, limits.min, limits.max).astype(y.dtype).view(np.int8)
     name = f"{layer_name(op)}_table"
     function = "ecx_table_u8" if x.dtype == "uint8" else "ecx_table_s8"
-    builder.add(
-        ElementwiseLayer(op, (x,), y, function, name, (Constant(name, "int8_t", table),))
-    )
+    builder.add(ElementwiseLayer(op, (x,), y, function, name, (Constant(name, "int8_t", table),)))
 
 
 def _float_form(op: Op) -> tuple[str, str]:
     if op.name == "LEAKY_RELU":
-        return "ecx_leaky_relu_f32", literal(float(op.options["alpha"]))
+        return "ecx_leaky_relu_f32", float_literal(number(op, "alpha"))
     return {
         "RELU": ("ecx_clamp_f32", "0.0f, 3.40282347e+38f"),
         "RELU6": ("ecx_clamp_f32", "0.0f, 6.0f"),
@@ -74,18 +77,23 @@ def _relu(builder: Builder, op: Op, x: Value, y: Value) -> NDArray[np.int64]:  #
 def _relu6(builder: Builder, op: Op, x: Value, y: Value) -> NDArray[np.int64]:
     if (x.scale, x.zero_point) != (y.scale, y.zero_point):
         raise builder.unsupported(
-            op, "another output scale", "equal scales are supported: TFLM and LiteRT differ on others"
+            op,
+            "another output scale",
+            "equal scales are supported; TFLM and LiteRT differ on others",
         )
     return np.clip(EVERY_INT8, *activation_range("RELU6", y.scale, y.zero_point)).astype(np.int64)
 
 
 def _leaky_relu(builder: Builder, op: Op, x: Value, y: Value) -> NDArray[np.int64]:
-    alpha = np.float32(op.options["alpha"])
+    alpha = np.float32(number(op, "alpha"))
     if alpha < 0:
         raise builder.unsupported(op, f"alpha {alpha}", "alpha ≥ 0 is supported")
     slope = float(np.float32(x.scale) * alpha / np.float32(y.scale))
     values = EVERY_INT8 - x.zero_point
-    return np.where(values >= 0, _rescaled(values, _ratio(x, y)), _rescaled(values, slope)) + y.zero_point
+    return (
+        np.where(values >= 0, _rescaled(values, _ratio(x, y)), _rescaled(values, slope))
+        + y.zero_point
+    )
 
 
 def _logistic(builder: Builder, op: Op, x: Value, y: Value) -> NDArray[np.int64]:
@@ -111,7 +119,9 @@ def _hard_swish(builder: Builder, op: Op, x: Value, y: Value) -> NDArray[np.int6
     out, out_shift = _int16_multiplier(float(hires / np.float32(y.scale)))
     relu, relu_shift = _int16_multiplier(float(hires / (np.float32(3) / np.float32(32768))))
     if out_shift > 0:
-        raise builder.unsupported(op, "an output scale far below the input's", "larger ones are supported")
+        raise builder.unsupported(
+            op, "an output scale far below the input's", "larger ones are supported"
+        )
     return np.array(
         [
             _hard_swish_of(v * 128, out, out_shift, relu, relu_shift) + y.zero_point

@@ -9,7 +9,7 @@ import numpy as np
 
 from edgecxr.core.quant import activation_range
 from edgecxr.errors import ModelError
-from edgecxr.export.compiled.build import Builder
+from edgecxr.export.compiled.build import Builder, number
 from edgecxr.export.compiled.layers import Value
 from edgecxr.export.compiled.ops.shape import PadLayer
 from edgecxr.export.graph import Op
@@ -53,7 +53,7 @@ def geometry(
     x, pads = builder.value(op), (0, 0, 0, 0)
     if fold_padding and op.options["padding"] == "VALID":
         x, pads = _fold_padding(builder, x, kernel_h, kernel_w)
-    stride_h, stride_w = int(op.options["stride_h"]), int(op.options["stride_w"])
+    stride_h, stride_w = int(number(op, "stride_h")), int(number(op, "stride_w"))
     if max(kernel_h, kernel_w, stride_h, stride_w) > 255 or max(x.height, x.width) > 32767:
         raise builder.unsupported(
             op, "a window beyond 255 or a map beyond 32767", "smaller ones are supported"
