@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from tabulate import tabulate
 
 ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
+sys.path.insert(0, str(ROOT))
 
-from measure import M0, M4, M4_PORTABLE, Measurement, Target, measure  # noqa: E402
+from benchmarks.engine.measure import M0, M4, M4_PORTABLE, Measurement, Target, measure  # noqa: E402
 
 from edgecxr.core.files import write_atomic  # noqa: E402
 from edgecxr.errors import EdgecxrError  # noqa: E402
@@ -121,7 +121,9 @@ def markdown(rows: list[dict[str, Any]]) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("model", nargs="?", type=Path, default=ROOT / "models" / "cxr3")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results")
     options = parser.parse_args()

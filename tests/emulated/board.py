@@ -6,31 +6,33 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.engine.measure import HERE, M4, emulate, run_tool
-from edgecxr.export.compiled.emit import emit
+from edgecxr.export.compiled.emit import C_TYPES, emit
 from edgecxr.export.compiled.kernels import KERNELS
 from edgecxr.export.compiled.plan import Plan
+from tests.export.compiled.host import CTYPES
 
 FLAGS = (*M4.flags, M4.define, "-mthumb", "-O2", f"-I{KERNELS}", f"-I{HERE}")
 GUARD = 64
 
 RUN = """
 static void run_{i}(void) {{
-  static int8_t scores[{outputs}];
+  static {score} scores[{outputs}];
   {name}_state *state = (void *)memory;
   for (int image = 0; image < {images}; ++image) {{
     memset(memory, 0xa5, sizeof memory);
     {name}_begin(state);
     for (int row = 0; row < {rows}; ++row) {{
-      {name}_push_values(state, next_input);
+      {name}_push_values(state, (const void *)next_input);
       next_input += {row_bytes};
     }}
     {name}_finish(state, scores);
-    print_bytes({i}, scores, sizeof scores);
+    print_bytes({i}, (const uint8_t *)scores, sizeof scores);
     check_guard(memory + sizeof *state);
   }}
 }}
@@ -41,17 +43,17 @@ MAIN = """
 #include "target.h"
 {includes}
 static uint8_t memory[{size}] __attribute__((aligned(8)));
-static const int8_t *next_input = (const int8_t *)IMAGES;
+static const uint8_t *next_input = (const uint8_t *)IMAGES;
 
-static void print_bytes(int model, const int8_t *bytes, uint32_t count) {{
+static void print_bytes(int model, const uint8_t *bytes, uint32_t count) {{
   static char text[4096];
   char *at = text;
   *at++ = 'm';
   for (int digit = 1000; digit > 0; digit /= 10) *at++ = (char)('0' + model / digit % 10);
   *at++ = ' ';
   for (uint32_t i = 0; i < count; ++i) {{
-    *at++ = "0123456789abcdef"[(uint8_t)bytes[i] >> 4];
-    *at++ = "0123456789abcdef"[(uint8_t)bytes[i] & 15];
+    *at++ = "0123456789abcdef"[bytes[i] >> 4];
+    *at++ = "0123456789abcdef"[bytes[i] & 15];
   }}
   strcpy(at, "\\n");
   print(text);
@@ -82,9 +84,9 @@ class Board:
             run_tool("arm-none-eabi-gcc", *FLAGS, "-c", str(source), "-o", self.objects[-1])
 
     def run(
-        self, folder: Path, plans: Sequence[Plan], inputs: Sequence[NDArray[np.int8]]
-    ) -> list[NDArray[np.int8]]:
-        """Outputs [image][element] of every model for its ``inputs`` [image][…], int8."""
+        self, folder: Path, plans: Sequence[Plan], inputs: Sequence[NDArray[Any]]
+    ) -> list[NDArray[Any]]:
+        """Outputs [image][element] of every model for its ``inputs`` [image][…]."""
         sources = []
         for i, plan in enumerate(plans):
             source = emit(plan, f"m{i}")
@@ -94,15 +96,24 @@ class Board:
         main = folder / "main.c"
         main.write_text(_main(plans, [len(x) for x in inputs]))
         elf = folder / "program.elf"
-        link = ("-T", str(HERE / f"{M4.board}.ld"), f"-L{HERE}", "-nostartfiles", "-Wl,--gc-sections")
+        link = (
+            "-T",
+            str(HERE / f"{M4.board}.ld"),
+            f"-L{HERE}",
+            "-nostartfiles",
+            "-Wl,--gc-sections",
+        )
         specs = ("--specs=nano.specs", "--specs=nosys.specs", "-lm")
         files = (str(main), *sources, *self.objects)
         run_tool("arm-none-eabi-gcc", *FLAGS, *link, *files, *specs, "-o", str(elf))
-        printed = emulate(M4, elf, np.concatenate([x.reshape(-1) for x in inputs]).view(np.uint8))
+        blob = np.frombuffer(b"".join(x.tobytes() for x in inputs), np.uint8)
+        printed = emulate(M4, elf, blob)
         assert "behind" not in printed
-        found: list[list[NDArray[np.int8]]] = [[] for _ in plans]
+        found: list[list[NDArray[Any]]] = [[] for _ in plans]
         for match in re.finditer(r"^m(\d{4}) ([0-9a-f]+)$", printed, re.MULTILINE):
-            found[int(match[1])].append(np.frombuffer(bytes.fromhex(match[2]), np.int8))
+            i = int(match[1])
+            dtype = CTYPES[plans[i].model.output.dtype]
+            found[i].append(np.frombuffer(bytes.fromhex(match[2]), dtype))
         return [np.array(rows) for rows in found]
 
 
@@ -113,8 +124,9 @@ def _main(plans: Sequence[Plan], images: Sequence[int]) -> str:
             name=f"m{i}",
             outputs=plan.model.output.elements,
             images=images[i],
+            score=C_TYPES[plan.model.output.dtype],
             rows=plan.model.input.height,
-            row_bytes=plan.model.input.width * plan.model.input.channels,
+            row_bytes=plan.model.input.row_elements * plan.model.input.itemsize,
         )
         for i, plan in enumerate(plans)
     )

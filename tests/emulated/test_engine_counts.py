@@ -8,7 +8,6 @@ After a change that is meant: ``python benchmarks/engine/run.py``.
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
