@@ -21,7 +21,6 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.engine.measure import M0, M4, M4_PORTABLE, Measurement, Target, measure  # noqa: E402
-
 from edgecxr.core.files import write_atomic  # noqa: E402
 from edgecxr.errors import EdgecxrError  # noqa: E402
 

@@ -27,6 +27,13 @@ static SCORE scores[MODEL_OUTPUTS];
 
 __attribute__((section(".measured"))) static char text[2 * sizeof scores + 32];
 
+static char *append(char *at, const char *what) {
+  while (*what != 0) {
+    *at++ = *what++;
+  }
+  return at;
+}
+
 static char *append_number(char *at, uint32_t value) {
   char digits[10];
   int count = 0;
@@ -40,23 +47,24 @@ static char *append_number(char *at, uint32_t value) {
   return at;
 }
 
-static void print_line(const char *what, uint32_t number) {
-  char *at = text + strlen(strcpy(text, what));
-  at = append_number(at, number);
-  strcpy(at, "\n");
+static void print_text(char *end) {
+  *end++ = '\n';
+  *end = 0;
   print(text);
+}
+
+static void print_line(const char *what, uint32_t number) {
+  print_text(append_number(append(text, what), number));
 }
 
 static void print_scores(uint32_t image) {
   const uint8_t *bytes = (const uint8_t *)scores;
-  char *at = append_number(text + strlen(strcpy(text, "scores ")), image);
-  *at++ = ' ';
+  char *at = append(append_number(append(text, "scores "), image), " ");
   for (uint32_t i = 0; i < sizeof scores; ++i) {
     *at++ = "0123456789abcdef"[bytes[i] >> 4];
     *at++ = "0123456789abcdef"[bytes[i] & 15];
   }
-  strcpy(at, "\n");
-  print(text);
+  print_text(at);
 }
 
 #ifdef ECX_TRACE

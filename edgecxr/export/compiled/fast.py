@@ -175,6 +175,7 @@ class PackedDepthwise:
     """``ecx_fast_depthwise`` of a 3x3 layer."""
 
     stream: NDArray[np.uint32]
+    channels: int
 
     def initializer(
         self,
@@ -186,8 +187,7 @@ class PackedDepthwise:
     ) -> str:
         """C initializer. ``names``: of the stream and of the cells of a padding row (as many as a
         channel has); ``strides``: in_stride, pixel_stride, channel_stride."""
-        channels = len(self.stream) // 5
-        numbers = (channels, out_w, *strides, stride, 1 - pad_left)
+        numbers = (self.channels, out_w, *strides, stride, 1 - pad_left)
         return f"{{{', '.join((*names, *map(str, numbers)))}}}"
 
 
@@ -196,20 +196,16 @@ def pack_depthwise(sums: Sums) -> PackedDepthwise | None:
     channels = len(sums.taps)
     if not sums.fits:
         return None
-    stream = np.zeros((channels, 5), np.uint32)
-    columns = sums.taps.reshape(channels, 3, 3)
-    cells = np.zeros((channels, 3, 4), np.int8)
-    cells[:, :, 0] = columns[:, :, 1]
-    cells[:, :, 1] = columns[:, :, 0]
-    cells[:, :, 3] = columns[:, :, 2]
-    stream[:, :3] = cells.view(np.uint32)[:, :, 0]
+    constants = np.zeros((channels, 2), np.uint32)
     for channel in range(channels):
         exact = scaled(sums.staircase(channel), DEPTHWISE_SHIFT)
         if exact is None:
             return None
-        stream[channel, 3] = (256 * int(sums.bias[channel]) + exact.bias) % (1 << 32)
-        stream[channel, 4] = exact.multiplier
-    return PackedDepthwise(stream.reshape(-1))
+        bias = 256 * int(sums.bias[channel]) + exact.bias
+        constants[channel] = bias % (1 << 32), exact.multiplier
+    taps = np.zeros(-(-9 * channels // 4) * 4, np.int8)
+    taps[: 9 * channels] = sums.taps.reshape(-1)
+    return PackedDepthwise(np.concatenate([constants.reshape(-1), taps.view(np.uint32)]), channels)
 
 
 @dataclass(frozen=True)

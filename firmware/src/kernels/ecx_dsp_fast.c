@@ -76,7 +76,7 @@ void ecx_fast_pointwise_s8(const int8_t *x, int8_t *y, uint32_t n, const ecx_fas
                         pixels,
                         layer->offset_a,
                         pixels + 3 * words,
-                        layer->shift == 7 ? 4 : 0,
+                        layer->shift == 7 ? 4u : 0u,
                         layer->stream,
                         x,
                         layer->in_c,
@@ -116,7 +116,8 @@ void ecx_fast_depthwise_s8(const int8_t *const *rows, int8_t *y, const ecx_fast_
   job.odd = 4 * (layer->out_w % 2u);
   job.entry = pairs == 0 ? 0 : 4 + 4 * (pairs % 3u);
   job.stream = layer->stream;
-  job.stream_end = layer->stream + 5 * layer->channels;
+  job.stream_end = layer->stream + 2 * layer->channels;
+  job.weights = (const int8_t *)job.stream_end;
   job.length = (int32_t)(2 * pairs * layer->stride);
   for (int r = 0; r < 3; ++r) {
     job.steps[r] = (rows[r] ? layer->in_stride : 0) - job.length;

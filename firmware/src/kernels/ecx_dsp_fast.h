@@ -32,7 +32,9 @@ typedef struct {
   int32_t offset, pixel_stride;
   uint32_t odd;   /* 4 if one output remains after the pairs, else 0 */
   uint32_t entry; /* 0: no pair of outputs; 4, 8, 12: 0, 1, 2 pairs more than a multiple of 3 */
-  const uint32_t *stream, *stream_end;
+  const uint32_t *stream;
+  const int8_t *weights;
+  const uint32_t *stream_end;
   int32_t length;   /* input cells that the pairs pass */
   int32_t steps[4]; /* from the end of one channel's pairs to the next one: rows, output */
   const int8_t *rows[3]; /* these four lie one step before the first channel */

@@ -37,46 +37,54 @@
 #define FRAME_ODD 8
 #define FRAME_CHANNEL 12
 #define FRAME_STREAM 16
-#define FRAME_BIAS 60
-#define FRAME_MULTIPLIER 64
-#define FRAME_END 68
-#define FRAME_SIZE 76
+#define FRAME_STEPS 32
+#define FRAME_BIAS 48
+#define FRAME_MULTIPLIER 52
+#define FRAME_END 56
+#define FRAME_SIZE 60
 
 /* Copies the job; `entry` and `odd` turn from indices into addresses. */
         .macro  enter entries, odds
         push    {r4-r11, lr}
         sub     sp, sp, #FRAME_SIZE
-        mov     r12, sp
-        ldm     r0!, {r1-r11}
+        ldm     r0!, {r1-r8}
         adr     lr, \odds
         ldr     r3, [lr, r3]
         adr     lr, \entries
         ldr     r4, [lr, r4]
-        stm     r12, {r1-r11}
-        ldm     r0, {P0, P1, P2, Y}
+        stm     sp, {r1-r8}
+        ldm     r0, {r1-r4, P0, P1, P2, Y}
+        add     lr, sp, #FRAME_STEPS
+        stm     lr, {r1-r4}
         .endm
 
 /* The pointers to the next channel's rows and output; its weights and bias; to its outputs. */
         .macro  channel done
         add     r0, sp, #FRAME_CHANNEL
-        ldm     r0, {r1-r8}             /* entry, stream, its end, length, four steps */
-        add     P0, P0, r5
-        add     P1, P1, r6
-        add     P2, P2, r7
-        add     Y, Y, r8
-        add     r4, r4, P0
-        cmp     r2, r3
+        ldm     r0, {r1-r8, lr}         /* entry, stream, weights, end, length, four steps */
+        add     P0, P0, r6
+        add     P1, P1, r7
+        add     P2, P2, r8
+        add     Y, Y, lr
+        cmp     r2, r4
         beq     \done
-        str     r4, [sp, #FRAME_END]
-        ldm     r2!, {W0, W1, W2, r7, lr}
-        str     r2, [sp, #FRAME_STREAM]
+        add     r5, r5, P0
+        str     r5, [sp, #FRAME_END]
+        ldrd    r7, lr, [r2], #8
+        ldr     W0, [r3, #-1]           /* byte 0 of a row of weights becomes byte 1 of a word */
+        ldr     W1, [r3, #2]
+        ldr     W2, [r3, #5]
+        adds    r3, r3, #9
+        strd    r2, r3, [sp, #FRAME_STREAM]
         strd    r7, lr, [sp, #FRAME_BIAS]
-        lsl     M01, W0, #8
-        pkhbt   M01, M01, W1, lsl #24
-        lsl     M2, W2, #8
+        lsr     M01, W0, #8
+        pkhbt   M01, M01, W1, lsl #8
+        lsr     M2, W2, #8
         bic     W0, W0, #0x00ff00ff
         bic     W1, W1, #0x00ff00ff
         bic     W2, W2, #0x00ff00ff
+        bic     M01, M01, #0x00ff00ff
+        bic     M2, M2, #0x00ff00ff
         bx      r1
         .endm
 

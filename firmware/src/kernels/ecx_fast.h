@@ -42,8 +42,8 @@ void ecx_fast_pointwise_s8(const int8_t *x, int8_t *y, uint32_t n, const ecx_fas
                            void *scratch);
 
 typedef struct {
-  /* [channel] of { weights of rows 0, 1, 2; bias; multiplier }. A weight word holds, from its low
-   * byte up, columns 1 and 0, nothing, column 2. The sum is kept times 256. */
+  /* [channel] of { bias, multiplier }, then bytes [channel][3][3] of weights. The sum is kept times
+   * 256. */
   const uint32_t *stream;
   const int8_t *padding;  /* cells of one channel of a row outside the map */
   uint16_t channels;      /* of the output */

@@ -52,14 +52,8 @@ void ecx_fast_pointwise_s8(const int8_t *x, int8_t *y, uint32_t n, const ecx_fas
   }
 }
 
-/* The sum of one window row, times 256. */
-static uint32_t row_sum(const int8_t *x, uint32_t word) {
-  return (uint32_t)((x[0] * (int8_t)(word >> 8) + x[1] * (int8_t)word + x[2] * (int8_t)(word >> 24)) *
-                    256);
-}
-
 void ecx_fast_depthwise_s8(const int8_t *const *rows, int8_t *y, const ecx_fast_depthwise *layer) {
-  const uint32_t *stream = layer->stream;
+  const int8_t *w = (const int8_t *)(layer->stream + 2 * layer->channels);
   if (layer->pixel_stride == 1 && layer->channel_stride > 1) {
     pad_row(y - 1, layer->channels, layer->channel_stride);
   }
@@ -70,15 +64,16 @@ void ecx_fast_depthwise_s8(const int8_t *const *rows, int8_t *y, const ecx_fast_
     }
     int8_t *out = y + (int32_t)c * layer->channel_stride;
     for (uint32_t i = 0; i < layer->out_w; ++i) {
-      uint32_t sum = stream[3];
+      int32_t sum = 0;
       for (int r = 0; r < 3; ++r) {
-        sum += row_sum(x[r], stream[r]);
+        sum += x[r][0] * w[3 * r] + x[r][1] * w[3 * r + 1] + x[r][2] * w[3 * r + 2];
         x[r] += layer->stride;
       }
-      *out = quantize(sum, stream[4], ECX_FAST_SCALED_OFFSET, ECX_FAST_SCALED_SHIFT);
+      *out = quantize(256u * (uint32_t)sum + layer->stream[2 * c], layer->stream[2 * c + 1],
+                      ECX_FAST_SCALED_OFFSET, ECX_FAST_SCALED_SHIFT);
       out += layer->pixel_stride;
     }
-    stream += 5;
+    w += 9;
   }
 }
 
