@@ -8,9 +8,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 
+from edgecxr.bench.compiled import CompiledInterpreter, c_compiler
 from edgecxr.core.interpreter import PACKAGES, Interpreter, Kernels, open_interpreter, preload
 from edgecxr.core.tflm import PACKAGE, TflmInterpreter, load_tflm
-from edgecxr.errors import UsageError
+from edgecxr.errors import MissingPackageError, UsageError
 
 REFERENCE = "litert-reference"
 
@@ -89,12 +90,36 @@ class TflmRuntime(Runtime):
         return TflmInterpreter(model)
 
 
+class CompiledRuntime(Runtime):
+    """C generated for the one model, built here. It has TFLM's bits in int8."""
+
+    name = "compiled"
+    packages = ()
+    kernels: Kernels = "reference"
+    threaded = False
+
+    @property
+    def package(self) -> str | None:
+        """It needs no package but a C compiler."""
+        try:
+            return c_compiler()
+        except MissingPackageError:
+            return None
+
+    def preload(self) -> None:
+        c_compiler()
+
+    def open(self, model: Path, threads: int) -> Interpreter:  # noqa: ARG002  (it has one thread)
+        return CompiledInterpreter(model)
+
+
 RUNTIMES: dict[str, Runtime] = {
     runtime.name: runtime
     for runtime in (
         LiteRuntime("litert", "optimized"),
         LiteRuntime(REFERENCE, "reference"),
         TflmRuntime(),
+        CompiledRuntime(),
         LiteRuntime("tflite-runtime", "optimized", packages=("tflite-runtime",)),
     )
 }

@@ -55,7 +55,7 @@ def bench(
     runtime: Annotated[
         list[str] | None,
         typer.Option(
-            help="litert, litert-reference, tflm or tflite-runtime. Repeatable.",
+            help="litert, litert-reference, tflm, compiled or tflite-runtime. Repeatable.",
             show_default="all that are installed",
             rich_help_panel=MEASURING,
         ),

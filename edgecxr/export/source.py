@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from edgecxr.core.bundle import Bundle
 from edgecxr.errors import ModelError
@@ -44,6 +44,17 @@ class Source:
     @property
     def output(self) -> Tensor:
         return self.graph.tensor(self.graph.outputs[0])
+
+
+def port_facts(tensor: Tensor) -> dict[str, Any]:
+    """What a report says of the input or the output, as JSON values."""
+    quantization = tensor.quantization if tensor.dtype == "int8" else None
+    return {
+        "shape": list(tensor.shape),
+        "dtype": tensor.dtype,
+        "scale": quantization.scale[0] if quantization else None,
+        "zero_point": quantization.zero_point[0] if quantization else None,
+    }
 
 
 def open_source(

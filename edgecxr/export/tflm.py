@@ -16,7 +16,7 @@ from edgecxr.export.cpp import byte_rows, check_identifier, comment, float_liter
 from edgecxr.export.formats import Export, Settings
 from edgecxr.export.graph import Tensor
 from edgecxr.export.reader import quoted
-from edgecxr.export.source import Source
+from edgecxr.export.source import Source, port_facts
 from edgecxr.export.tflm_ops import RESOLVER_METHODS
 
 NEXT_STEP = (
@@ -189,21 +189,11 @@ def _arena(arena: Arena) -> str:
     return "\n".join(f"// {line}" for line in textwrap.wrap(text, 96))
 
 
-def _port_facts(tensor: Tensor) -> dict[str, Any]:
-    quantization = tensor.quantization if tensor.dtype == "int8" else None
-    return {
-        "shape": list(tensor.shape),
-        "dtype": tensor.dtype,
-        "scale": quantization.scale[0] if quantization else None,
-        "zero_point": quantization.zero_point[0] if quantization else None,
-    }
-
-
 def _facts(source: Source, arena: Arena, labels: tuple[str, ...]) -> dict[str, Any]:
     return {
         "ops": list(source.graph.op_names),
-        "input": _port_facts(source.input),
-        "output": _port_facts(source.output),
+        "input": port_facts(source.input),
+        "output": port_facts(source.output),
         "labels": list(labels),
         "arena": {
             "arena_bytes": arena.size,

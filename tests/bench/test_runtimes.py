@@ -17,7 +17,8 @@ def test_each_name_once_in_the_order_asked_for() -> None:
 
 
 def test_an_unknown_name_is_a_usage_error_that_lists_the_known() -> None:
-    with pytest.raises(UsageError, match="litert, litert-reference, tflm, tflite-runtime"):
+    known = "litert, litert-reference, tflm, compiled, tflite-runtime"
+    with pytest.raises(UsageError, match=known):
         choose(["onnx"])
 
 
@@ -33,7 +34,14 @@ def test_an_unknown_name_is_a_usage_error_that_lists_the_known() -> None:
 )
 def test_by_default_what_is_installed_runs_once(monkeypatch, installed, expected) -> None:
     monkeypatch.setattr(runtimes, "_is_installed", lambda package: package in installed)
+    monkeypatch.setenv("CC", "no-such-compiler")
     assert names() == expected
+
+
+def test_the_compiled_runtime_needs_a_compiler_only(monkeypatch) -> None:
+    monkeypatch.setattr(runtimes, "_is_installed", lambda package: False)  # noqa: ARG005
+    monkeypatch.setenv("CC", "true")
+    assert names() == ["compiled"]
 
 
 def test_only_optimized_kernels_have_threads() -> None:

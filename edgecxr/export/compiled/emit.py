@@ -191,6 +191,8 @@ def _scratch_checks(emitter: _Emitter) -> str:
 
 def _constants(emitter: _Emitter) -> str:
     constants = {c.name: c for layer in emitter.layers for c in layer.constants()}
+    if (table := _pixel_table(emitter.plan.model.input)) is not None:
+        constants[table.name] = table
     return "".join(_constant(constant) for constant in constants.values())
 
 
@@ -233,15 +235,22 @@ def _tables(emitter: _Emitter) -> str:
     )
     stages = "".join(_stage(emitter, emitter.layers[i]) for i in emitter.row_layers)
     return (
-        f"{text}\n/* Layers by rows: input, other input, output (rings); kernel, stride, pad. */\n"
-        f"static const ecx_stage stages[] = {{\n{stages or '    {0, 0, 0, 0, 0, 0},'}}};\n"
+        f"{text}\n/* Layers by rows: input, other input, output (rings); kernel, stride, pad;\n"
+        " * last stage that reads the output. */\n"
+        f"static const ecx_stage stages[] = {{\n{stages or '    {0, 0, 0, 0, 0, 0, 0},'}}};\n"
     )
 
 
 def _stage(emitter: _Emitter, layer: Layer) -> str:
     window = layer.window or Window()
     ends = [emitter.ring(v) for v in (layer.inputs[0], layer.inputs[-1], layer.output)]
-    numbers = (*ends, window.kernel, window.stride, window.pad)
+    readers = [
+        stage
+        for stage, i in enumerate(emitter.row_layers)
+        if any(v.rows_key == layer.output.rows_key for v in emitter.layers[i].inputs)
+    ]
+    own = emitter.row_layers.index(emitter.layers.index(layer))
+    numbers = (*ends, window.kernel, window.stride, window.pad, max((own, *readers)))
     return f"    {{{', '.join(map(str, numbers))}}}, /* {layer.name} */\n"
 
 
@@ -324,10 +333,12 @@ static void run_row(const ecx_stream *stream, int32_t stage) {{
 
 /* Make all rows that the stages first ... end - 1 can make now. */
 static void run_rows(const ecx_stream *stream, int32_t first, int32_t end) {{
-  int32_t stage;
-  while ((stage = ecx_stream_next(stream, first, end)) >= 0) {{
+  int32_t stage = end - 1;
+  while ((stage = ecx_stream_next(stream, first, stage)) >= 0) {{
     run_row(stream, stage);
     ecx_row_made(stream, (uint32_t)stage);
+    /* Behind this stage only the readers of its row can have become possible. */
+    stage = stages[stage].last_reader < end ? stages[stage].last_reader : end - 1;
   }}
 }}
 """
@@ -368,10 +379,7 @@ int {name}_push_row({name}_state *state, const uint8_t *pixels) {{
     return -1;
   }}
   {c_type} *to = {to};
-{pads}  for (uint32_t i = 0; i < {x.row_elements}u; ++i) {{
-    to[i] = {_pixel(x)};
-  }}
-  advance(&stream);
+{pads}{_pixels(x)}  advance(&stream);
   return 0;
 }}
 
@@ -388,12 +396,24 @@ int {name}_push_values({name}_state *state, const {c_type} *values) {{
 """
 
 
-def _pixel(x: Value) -> str:
-    if x.dtype == "float32":
-        return "((float)pixels[i] - 128.0f) * (1.0f / 128.0f)"
-    if x.dtype == "uint8":
-        return "pixels[i]"
-    return "(int8_t)(pixels[i] - 128)"
+def _pixel_table(x: Value) -> Constant | None:
+    """(pixel - 128) / 128 in the input's quantization, where that is not just pixel - 128."""
+    if x.dtype == "float32" or (x.dtype == "int8" and (x.scale, x.zero_point) == (1 / 128, 0)):
+        return None
+    steps = np.rint((np.arange(256) - 128) / (128 * x.scale)) + x.zero_point
+    limits = np.iinfo(x.dtype)
+    values = np.clip(steps, limits.min, limits.max).astype(x.dtype).view(np.int8)
+    return Constant("pixel_values", "int8_t", values)
+
+
+def _pixels(x: Value) -> str:
+    """The loop from pixels to values of the input tensor."""
+    if _pixel_table(x) is not None:
+        return f"  ecx_table_u8(pixels, (int8_t *)to, {x.row_elements}, pixel_values);\n"
+    if x.dtype == "int8":
+        return f"  ecx_pixels_s8(pixels, to, {x.row_elements});\n"
+    value = "((float)pixels[i] - 128.0f) * (1.0f / 128.0f)"
+    return f"  for (uint32_t i = 0; i < {x.row_elements}u; ++i) {{\n    to[i] = {value};\n  }}\n"
 
 
 def _finish(emitter: _Emitter) -> str:

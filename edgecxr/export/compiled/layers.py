@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +43,7 @@ class Value:
     def row_elements(self) -> int:
         return self.width * self.channels
 
-    @property
+    @cached_property
     def row_bytes(self) -> int:
         if self.plane:
             return self.channels * self.plane
@@ -56,7 +57,7 @@ class Value:
     def nbytes(self) -> int:
         return self.height * self.row_bytes
 
-    @property
+    @cached_property
     def rows_key(self) -> tuple[int, int, int]:
         """Which rows these are: views of one storage may have other rows."""
         return self.storage, self.height, self.row_bytes

@@ -13,7 +13,7 @@ from edgecxr.export.compiled.picture import picture
 from edgecxr.export.compiled.plan import Plan
 from edgecxr.export.cpp import check_identifier
 from edgecxr.export.formats import Export, Settings
-from edgecxr.export.source import Source
+from edgecxr.export.source import Source, port_facts
 
 
 def render(source: Source, settings: Settings) -> Export:
@@ -27,7 +27,12 @@ def render(source: Source, settings: Settings) -> Export:
     compilation = compile_graph(source.graph)
     plan = compilation.plan
     generated = emit(plan, name, source.labels)
-    facts = plan_facts(compilation)
+    facts = {
+        "input": port_facts(source.input),
+        "output": port_facts(source.output),
+        "labels": list(source.labels),
+        **plan_facts(compilation),
+    }
     files: dict[str, str | bytes] = {
         f"{name}.h": generated.header,
         f"{name}.c": generated.code,

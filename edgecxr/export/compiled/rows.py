@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edgecxr.export.compiled.layers import Layer, Overlap, Value
-from edgecxr.export.compiled.memory import Rectangle
+from edgecxr.export.compiled.memory import ALIGNMENT, Rectangle
 from edgecxr.export.compiled.schedule import Lives, Schedule
 
 
@@ -100,7 +100,8 @@ def _staged(timeline: Schedule, lives: Lives, reader: int, slots: int) -> Home |
         if lives.died[row - slots] > moved:
             return None
         staged.add(row)
-    return Home(slots, lives.value.row_bytes, frozenset(staged))
+    stride = -(-lives.value.row_bytes // ALIGNMENT) * ALIGNMENT  # rows are moved word by word
+    return Home(slots, stride, frozenset(staged))
 
 
 def _carry(timeline: Schedule, index: int, found: dict[int, Home]) -> None:
@@ -144,22 +145,19 @@ def _can_carry(timeline: Schedule, layer: Layer, value: Value) -> bool:
 
 def ring_rectangles(lives: Lives, home: Home, carried: list[Lives]) -> list[Rectangle]:
     """The rectangles of a ring, or of a whole map. ``carried`` rows are in place before theirs."""
-    size = lives.value.row_bytes
     if not carried and len(set(zip(lives.born, lives.died, strict=True))) == 1:
-        return [Rectangle(0, size * len(lives.born), lives.born[0], lives.died[0])]
+        return [Rectangle(0, lives.value.nbytes, lives.born[0], lives.died[0])]
     return [
-        Rectangle((row % home.slots) * home.stride, size, _born(lives, carried, row), died)
-        if row not in home.staged
-        else Rectangle((row % home.slots) * home.stride, size, lives.born[row] + 1, died)
+        Rectangle((row % home.slots) * home.stride, home.stride, born, died)
         for row, died in enumerate(lives.died)
+        for born in (lives.born[row] + 1 if row in home.staged else _born(lives, carried, row),)
     ]
 
 
 def staging_rectangles(lives: Lives, home: Home, carried: list[Lives]) -> list[Rectangle]:
     """The rectangles of the staging row."""
-    size = lives.value.row_bytes
     return [
-        Rectangle(0, size, _born(lives, carried, row), lives.born[row] + 1)
+        Rectangle(0, home.stride, _born(lives, carried, row), lives.born[row] + 1)
         for row in sorted(home.staged)
     ]
 

@@ -52,6 +52,11 @@ class Schedule:
     segments: tuple[Segment, ...]
     steps: list[Step] = field(default_factory=list)
     lives: dict[int, Lives] = field(default_factory=dict)  # by storage
+    last_reader: dict[int, int] = field(init=False)  # layer index by storage
+
+    def __post_init__(self) -> None:
+        layers = enumerate(self.model.layers)
+        self.last_reader = {v.storage: i for i, layer in layers for v in layer.inputs}
 
     def segment_of(self, layer: int) -> Segment:
         return next(s for s in self.segments if s.start <= layer < s.end)
@@ -111,12 +116,16 @@ def schedule(model: Model, segments: Sequence[Segment]) -> Schedule:
 
 
 def _run_rows(result: Schedule, segment: Segment, done: dict[int, int]) -> None:
+    last = segment.end - 1
     while True:
-        for index in range(segment.end - 1, segment.start - 1, -1):
+        for index in range(last, segment.start - 1, -1):
             layer = result.model.layers[index]
             row = done[layer.output.storage]
             if row < layer.output.height and _ready(result, layer, row, done):
                 _step(result, index, row, done)
+                # Behind this layer only the readers of its row can have become possible.
+                last = min(segment.end - 1, result.last_reader.get(layer.output.storage, index))
+                last = max(last, index)
                 break
         else:
             return

@@ -48,10 +48,8 @@ typedef struct {
   uint32_t period;
   float low, high;
 } ecx_binary_f32;
-void ecx_add_f32(const float *a, const float *b, float *y, uint32_t n,
-                 const ecx_binary_f32 *layer);
-void ecx_mul_f32(const float *a, const float *b, float *y, uint32_t n,
-                 const ecx_binary_f32 *layer);
+void ecx_add_f32(const float *a, const float *b, float *y, uint32_t n, const ecx_binary_f32 *layer);
+void ecx_mul_f32(const float *a, const float *b, float *y, uint32_t n, const ecx_binary_f32 *layer);
 void ecx_prelu_f32(const float *a, const float *b, float *y, uint32_t n,
                    const ecx_binary_f32 *layer);
 

@@ -71,15 +71,14 @@ void ecx_pointwise_s8_wide(const int8_t *x, int8_t *y, uint32_t n, const ecx_con
 /* One output row of a general convolution. rows[kernel_h] are the input rows [in_w][in_c] from
  * out_row * stride_h - pad_top on; NULL is a row of padding. y[out_w][out_c] overlaps none. */
 #define ECX_CONV_SCRATCH(taps) (8u * (((uint32_t)(taps) + 3u) & ~3u))
-void ecx_conv_row_s8(const int8_t *const *rows, int8_t *y, const ecx_conv_s8 *layer,
-                     void *scratch);
+void ecx_conv_row_s8(const int8_t *const *rows, int8_t *y, const ecx_conv_s8 *layer, void *scratch);
 #if ECX_USE_DSP
 void ecx_conv_row_s8_wide(const int8_t *const *rows, int8_t *y, const ecx_conv_s8 *layer,
                           void *scratch);
 #endif
 
 /* One output row of a depthwise convolution; rows and y as above. */
-#define ECX_DEPTHWISE_ROW_SCRATCH(kernel_h, in_w, kernel_w)                                       \
+#define ECX_DEPTHWISE_ROW_SCRATCH(kernel_h, in_w, kernel_w)                                        \
   (2u * (uint32_t)(kernel_h) * (((uint32_t)(in_w) + (uint32_t)(kernel_w) + 4u) & ~1u))
 void ecx_depthwise_row_s8(const int8_t *const *rows, int8_t *y, const ecx_conv_s8 *layer,
                           void *scratch);
@@ -91,13 +90,12 @@ void ecx_depthwise_row_s8_wide(const int8_t *const *rows, int8_t *y, const ecx_c
 /* A whole depthwise map, channel by channel through an int16 plane in scratch.
  * In place: y == x is allowed when depth_multiplier is 1 and out_h * out_w <= in_h * in_w.
  * The plane holds the padded input: (in_h + kernel_h) rows of an even number of columns. */
-#define ECX_DEPTHWISE_MAP_SCRATCH(in_h, kernel_h, in_w, kernel_w)                                 \
-  (2u * ((uint32_t)(in_h) + (uint32_t)(kernel_h)) *                                               \
+#define ECX_DEPTHWISE_MAP_SCRATCH(in_h, kernel_h, in_w, kernel_w)                                  \
+  (2u * ((uint32_t)(in_h) + (uint32_t)(kernel_h)) *                                                \
    (((uint32_t)(in_w) + (uint32_t)(kernel_w) + 4u) & ~1u))
 void ecx_depthwise_map_s8(const int8_t *x, int8_t *y, const ecx_conv_s8 *layer, void *scratch);
 #if ECX_USE_DSP
-void ecx_depthwise_map_s8_wide(const int8_t *x, int8_t *y, const ecx_conv_s8 *layer,
-                               void *scratch);
+void ecx_depthwise_map_s8_wide(const int8_t *x, int8_t *y, const ecx_conv_s8 *layer, void *scratch);
 #endif
 
 #ifdef __cplusplus

@@ -64,12 +64,15 @@ void ecx_max_pool_row_s8(const int8_t *const *rows, int8_t *y, const ecx_pool_s8
 
 /* One row with padding: all sizes in bytes, every padding byte is `fill`. x may be NULL. */
 typedef struct {
-  uint32_t pixels, pixel_bytes;               /* of the input row */
-  uint32_t left, right;                       /* around the row */
-  uint32_t before, after;                     /* around each pixel */
+  uint32_t pixels, pixel_bytes; /* of the input row */
+  uint32_t left, right;         /* around the row */
+  uint32_t before, after;       /* around each pixel */
   int32_t fill;
 } ecx_pad_layer;
 void ecx_pad_row(const void *x, void *y, const ecx_pad_layer *layer);
+
+/* to[i] = pixels[i] - 128. */
+void ecx_pixels_s8(const uint8_t *pixels, int8_t *to, uint32_t n);
 
 /* count blocks of `bytes`, to every `stride` bytes of y: one input of a concatenation. */
 void ecx_copy_blocks(const void *x, void *y, uint32_t count, uint32_t bytes, uint32_t stride);

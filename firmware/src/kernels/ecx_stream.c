@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "ecx_target.h"
+
 static int8_t *slot(const ecx_stream *stream, uint32_t ring, int32_t row) {
   const ecx_ring *at = &stream->rings[ring];
   return stream->arena + at->offset + (uint32_t)row % at->slots * at->stride;
@@ -60,6 +62,21 @@ void ecx_window_f32(const ecx_stream *stream, uint32_t stage, const float **rows
   }
 }
 
+/* Rings with a staging row are 4-byte aligned, stride included. Eight words at a time, since a
+ * small libc's memcpy goes byte by byte. */
+static void move_row(int8_t *to, const int8_t *from, uint32_t bytes) {
+  for (; bytes >= 32; bytes -= 32) {
+    memcpy(ECX_AT_WORD(to), ECX_AT_WORD(from), 32);
+    to += 32;
+    from += 32;
+  }
+  for (; bytes > 0; bytes -= 4) {
+    memcpy(ECX_AT_WORD(to), ECX_AT_WORD(from), 4);
+    to += 4;
+    from += 4;
+  }
+}
+
 void ecx_row_arrived(const ecx_stream *stream, uint32_t ring) {
   stream->progress[ring].staged = needs_staging(stream, ring) != 0;
   ++stream->progress[ring].done;
@@ -71,8 +88,8 @@ void ecx_row_made(const ecx_stream *stream, uint32_t stage) {
   ecx_progress *progress = &stream->progress[at->input];
   ecx_row_arrived(stream, at->output);
   if (progress->staged) {
-    memcpy(slot(stream, at->input, progress->done - 1), stream->arena + input->staging,
-           input->stride);
+    move_row(slot(stream, at->input, progress->done - 1), stream->arena + input->staging,
+             input->stride);
     progress->staged = 0;
   }
 }
@@ -82,12 +99,13 @@ static int has_rows(const ecx_stream *stream, uint32_t ring, int32_t end) {
   return stream->progress[ring].done >= (end < rows ? end : rows);
 }
 
-int32_t ecx_stream_next(const ecx_stream *stream, int32_t first, int32_t end) {
-  for (int32_t i = end - 1; i >= first; --i) {
+int32_t ecx_stream_next(const ecx_stream *stream, int32_t first, int32_t last) {
+  for (int32_t i = last; i >= first; --i) {
     const ecx_stage *stage = &stream->stages[i];
-    const int32_t last = first_row(stream, stage) + stage->kernel;
-    if (stream->progress[stage->output].done < stream->rings[stage->output].rows &&
-        has_rows(stream, stage->input, last) && has_rows(stream, stage->other, last)) {
+    const int32_t end = first_row(stream, stage) + stage->kernel;
+    if (has_rows(stream, stage->input, end) &&
+        (stage->other == stage->input || has_rows(stream, stage->other, end)) &&
+        stream->progress[stage->output].done < stream->rings[stage->output].rows) {
       return i;
     }
   }

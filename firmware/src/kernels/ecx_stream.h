@@ -32,11 +32,12 @@ typedef struct {
 typedef struct {
   uint8_t input, other, output;
   uint8_t kernel, stride, pad;
+  uint8_t last_reader; /* the last stage that reads the output; itself if none does */
 } ecx_stage;
 
 /* How far a ring is. */
 typedef struct {
-  uint16_t done; /* rows that are there */
+  uint16_t done;  /* rows that are there */
   uint8_t staged; /* the newest one is in the staging row */
 } ecx_progress;
 
@@ -63,8 +64,8 @@ void ecx_row_arrived(const ecx_stream *stream, uint32_t ring);
 /* Count the row that a stage has made, and move its input's newest row out of staging. */
 void ecx_row_made(const ecx_stream *stream, uint32_t stage);
 
-/* The last of the stages first ... end - 1 that can make its next row, or -1. */
-int32_t ecx_stream_next(const ecx_stream *stream, int32_t first, int32_t end);
+/* The last of the stages first ... last that can make its next row, or -1. */
+int32_t ecx_stream_next(const ecx_stream *stream, int32_t first, int32_t last);
 
 #ifdef __cplusplus
 }

@@ -15,4 +15,11 @@
 #define ECX_USE_DSP 0
 #endif
 
+/* Tells the compiler that a pointer is 4-byte aligned. */
+#if defined(__GNUC__)
+#define ECX_AT_WORD(pointer) __builtin_assume_aligned(pointer, 4)
+#else
+#define ECX_AT_WORD(pointer) (pointer)
+#endif
+
 #endif

@@ -53,6 +53,9 @@ def exps(scale: float, beta: float) -> np.ndarray[tuple[int], np.dtype[np.int32]
         exp_on_negative(high_mul(wrap32(-d << shift), multiplier), DIFF_BITS)
         for d in range(last + 1)
     ]
+    # Below 2**11 a value adds nothing to the sum (Q12.19) and gives output 0, like a skipped one.
+    while values[-1] < 1 << 11:
+        values.pop()
     return np.array(values, np.int32)
 
 
