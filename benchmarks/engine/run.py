@@ -20,11 +20,11 @@ from tabulate import tabulate
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.engine.measure import M0, M4, M4_PORTABLE, Measurement, Target, measure  # noqa: E402
+from benchmarks.engine.measure import M0, M4, M4_FLOAT, M4_PORTABLE, Measurement, Target, measure  # noqa: E402
 from edgecxr.core.files import write_atomic  # noqa: E402
 from edgecxr.errors import EdgecxrError  # noqa: E402
 
-ROWS = (("int8", M4), ("int8", M4_PORTABLE), ("int8", M0), ("float32", M4))
+ROWS = (("int8", M4), ("int8", M4_PORTABLE), ("int8", M0), ("float32", M4_FLOAT))
 SCRATCH = "between the layers"
 
 # Measured on the same model class in the same way; from docs and papers where it says published.
@@ -60,6 +60,7 @@ def row(target: Target, precision: str, model_name: str, cost: Measurement) -> d
         "board": target.board,
         "core": target.core,
         "kernels": target.kernels,
+        "compiler": f"arm-none-eabi-gcc {target.optimize}",
         "precision": precision,
         "model": model_name,
         "macs": cost.model.macs,

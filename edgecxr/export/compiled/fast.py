@@ -26,17 +26,10 @@ SHIFTS = (4, 7)
 DEPTHWISE_SHIFT = 4
 _NEIGHBOURHOODS = (0, 8, 64, 512)
 """Distances from the real multiplier between which exact ones are looked for in one go."""
-_SCALED_LIMIT = (1 << 23) - (1 << 16)
-"""Sums that are kept times 256 stay below this, so that they fit into 32 bits with their bias."""
 _SEARCHES = ((1 << 10, 64), (1 << 14, 64), (1 << 17, 1024))
 """(bias steps, multipliers) that are tried in turn, from the cheap to the thorough."""
 
 Ints = NDArray[np.int64]
-
-
-def scaled_offset(shift: int) -> int:
-    """The offset of every sum kept times 256: half a step, and the zero point of -128."""
-    return (1 << (shift + 7)) - (128 << (shift + 8))
 
 
 @dataclass(frozen=True)
@@ -51,13 +44,11 @@ class Window:
 @dataclass(frozen=True)
 class Staircase:
     """The sums at which the exact output steps up: ``sums[i]`` is the least one that gives
-    ``outputs[i] - 128``. Only steps that lie in the reachable range of the sum; below the first one
-    the output is ``least - 128``."""
+    ``outputs[i] - 128``. Only steps that lie in the reachable range of the sum."""
 
     outputs: Ints
     sums: Ints
     real: float
-    least: int
 
     @classmethod
     def of(cls, multiplier: int, right_shift: int, low: int, high: int) -> Staircase:
@@ -67,7 +58,7 @@ class Staircase:
         v + 2**(right_shift - 1) >= k * 2**right_shift.
         """
         outputs, sums = [], []
-        least = 0
+        least = 0  # the output below the first step
         for k in range(1, 256):
             need = (((k << right_shift) - (1 << (right_shift - 1))) << 31) - (1 << 30)
             first = -(-need // multiplier)
@@ -76,16 +67,16 @@ class Staircase:
             elif first <= high:
                 outputs.append(k)
                 sums.append(first)
+        if not outputs and least == 0:  # a channel that is always off: no step before its end
+            outputs, sums = [1], [high + 1]
         real = multiplier * 2.0 ** (-31 - right_shift)
-        return cls(np.array(outputs, np.int64), np.array(sums, np.int64), real, least)
+        return cls(np.array(outputs, np.int64), np.array(sums, np.int64), real)
 
     def windows(self, shift: int) -> Iterator[Window]:
         """All exact multipliers near the real one, roughly nearest first."""
         one = 1 << (32 + shift)
         nearest = round(self.real * one)
-        if self.outputs.size == 0:  # a constant channel
-            if self.least == 0:
-                yield Window(0, 0, one)
+        if self.outputs.size == 0:
             return
         for near, far in pairwise(_NEIGHBOURHOODS):
             distance = np.arange(near, far, dtype=np.int64)
@@ -127,15 +118,14 @@ def plain(steps: Staircase, shift: int) -> Requantization | None:
 
 
 def scaled(steps: Staircase, shift: int) -> Requantization | None:
-    """For a sum times 256: q = sat8((((256 * sum + bias) * multiplier >> 32) + scaled_offset)
-    >> (shift + 8)). The bias has eight bits of fraction, so one offset serves all channels."""
-    half = 1 << (shift + 7 + 32)
+    """For a sum times 256: q = sat8(((256 * sum + bias) * multiplier >> 32) >> (shift + 8)).
+
+    The bias has eight bits of fraction, so it takes the place of an offset."""
+    zero_point = 128 << (40 + shift)
     for window in steps.windows(shift):
-        if window.multiplier == 0:
-            return Requantization(0, 0, scaled_offset(shift))
-        bias = -(-(256 * window.low - half) // window.multiplier)
-        if bias * window.multiplier + half < 256 * window.high:
-            return Requantization(bias, window.multiplier, scaled_offset(shift))
+        bias = -(-(256 * window.low - zero_point) // window.multiplier)
+        if bias * window.multiplier + zero_point < 256 * window.high:
+            return Requantization(bias, window.multiplier, 0)
     return None
 
 
@@ -159,11 +149,16 @@ class Sums:
         bias = int(self.bias[channel])
         return bias - 128 * up + 127 * down, bias + 127 * up - 128 * down
 
-    @property
-    def fits(self) -> bool:
-        """Every sum can be kept times 256."""
-        ends = [end for channel in range(len(self.taps)) for end in self.reach(channel)]
-        return max(map(abs, ends)) < _SCALED_LIMIT
+    def scaled(self, channel: int, shift: int) -> Requantization | None:
+        """``scaled`` with the layer's bias in it, if every sum times 256 fits into 32 bits."""
+        exact = scaled(self.staircase(channel), shift)
+        if exact is None:
+            return None
+        low, high = (256 * end + exact.bias for end in self.reach(channel))
+        if low < -(1 << 31) or high >= 1 << 31:
+            return None
+        bias = 256 * int(self.bias[channel]) + exact.bias
+        return Requantization(bias, exact.multiplier, exact.offset)
 
     def staircase(self, channel: int) -> Staircase:
         multiplier, shift = int(self.multiplier[channel]), int(self.right_shift[channel])
@@ -194,15 +189,12 @@ class PackedDepthwise:
 def pack_depthwise(sums: Sums) -> PackedDepthwise | None:
     """Pack a 3x3 layer, or None where a channel has no exact form."""
     channels = len(sums.taps)
-    if not sums.fits:
-        return None
     constants = np.zeros((channels, 2), np.uint32)
     for channel in range(channels):
-        exact = scaled(sums.staircase(channel), DEPTHWISE_SHIFT)
+        exact = sums.scaled(channel, DEPTHWISE_SHIFT)
         if exact is None:
             return None
-        bias = 256 * int(sums.bias[channel]) + exact.bias
-        constants[channel] = bias % (1 << 32), exact.multiplier
+        constants[channel] = exact.bias % (1 << 32), exact.multiplier
     taps = np.zeros(-(-9 * channels // 4) * 4, np.int8)
     taps[: 9 * channels] = sums.taps.reshape(-1)
     return PackedDepthwise(np.concatenate([constants.reshape(-1), taps.view(np.uint32)]), channels)
@@ -210,17 +202,16 @@ def pack_depthwise(sums: Sums) -> PackedDepthwise | None:
 
 @dataclass(frozen=True)
 class PackedPointwise:
-    """``ecx_fast_pointwise``: its stream, the offset of even channels, and the final shift."""
+    """``ecx_fast_pointwise``: its stream and the final shift."""
 
     stream: NDArray[np.uint32]
-    offset: int
     shift: int
 
     def initializer(
         self, name: str, in_c: int, out_c: int, pixel_stride: int, channel_stride: int
     ) -> str:
         """C initializer; ``name`` is that of the stream."""
-        numbers = (in_c, out_c, pixel_stride, channel_stride, self.offset, self.shift)
+        numbers = (in_c, out_c, pixel_stride, channel_stride, self.shift)
         return f"{{{', '.join((name, *map(str, numbers)))}}}"
 
 
@@ -230,24 +221,21 @@ def pack_pointwise(sums: Sums) -> PackedPointwise | None:
     padded = np.zeros((channels, -(-count // 8) * 8), np.int32)
     padded[:, :count] = sums.taps
     halves = 256 * padded[0::2] + padded[1::2]
-    if channels % 2 or halves.min() < -(1 << 15) or not sums.fits:
+    if channels % 2 or halves.min() < -(1 << 15):
         return None
     words = halves.astype(np.int16).view(np.uint32)
-    steps = [sums.staircase(channel) for channel in range(channels)]
     for shift in SHIFTS:
-        exact = _pairs(steps, shift)
+        exact = _pairs(sums, shift)
         if exact is not None:
-            return PackedPointwise(_stream(sums, words, exact), scaled_offset(shift), shift)
+            return PackedPointwise(_stream(sums, words, exact), shift)
     return None
 
 
-def _pairs(
-    steps: list[Staircase], shift: int
-) -> list[tuple[Requantization, Requantization]] | None:
+def _pairs(sums: Sums, shift: int) -> list[tuple[Requantization, Requantization]] | None:
     exact = []
-    for even, odd in zip(steps[0::2], steps[1::2], strict=True):
-        a = scaled(even, shift)
-        b = None if a is None else plain(odd, shift)
+    for channel in range(0, len(sums.taps), 2):
+        a = sums.scaled(channel, shift)
+        b = None if a is None else plain(sums.staircase(channel + 1), shift)
         if a is None or b is None:
             return None
         exact.append((a, b))
@@ -263,7 +251,6 @@ def _stream(
     stream[:, 2:-3] = words
     for pair, (a, b) in enumerate(exact):
         low = int(sums.bias[2 * pair + 1]) + b.bias
-        both = 256 * int(sums.bias[2 * pair]) + a.bias + low
-        values = (both, low, a.multiplier, b.multiplier, b.offset)
+        values = (a.bias + low, low, a.multiplier, b.multiplier, b.offset)
         stream[pair, [0, 1, -3, -2, -1]] = [value % (1 << 32) for value in values]
     return stream.reshape(-1)

@@ -74,7 +74,6 @@ void ecx_fast_pointwise_s8(const int8_t *x, int8_t *y, uint32_t n, const ecx_fas
                         2 * across - 2 * by,
                         layer->stream + (words + 5) * (layer->out_c / 2u),
                         pixels,
-                        layer->offset_a,
                         pixels + 3 * words,
                         layer->shift == 7 ? 4u : 0u,
                         layer->stream,
@@ -111,7 +110,6 @@ void ecx_fast_depthwise_s8(const int8_t *const *rows, int8_t *y, const ecx_fast_
   if (layer->pixel_stride == 1 && layer->channel_stride > 1) {
     pad_row(y - 1, layer->channels, layer->channel_stride);
   }
-  job.offset = ECX_FAST_SCALED_OFFSET;
   job.pixel_stride = layer->pixel_stride;
   job.odd = 4 * (layer->out_w % 2u);
   job.entry = pairs == 0 ? 0 : 4 + 4 * (pairs % 3u);

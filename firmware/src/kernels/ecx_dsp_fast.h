@@ -14,7 +14,6 @@ typedef struct {
   int32_t next; /* from the third pixel of a pair of channels to the first of the next pair */
   const uint32_t *stream_end;
   uint32_t *x; /* room for [ceil8(in_c) / 2][3]: three pixels as pairs of int16 */
-  int32_t offset_a;
   const uint32_t *x_end;
   uint32_t finish; /* 0: shift 4, 4: shift 7 */
   const uint32_t *stream;
@@ -29,7 +28,7 @@ void ecx_dsp_pixels_by_32(const ecx_dsp_pixels *job);
 
 /* One row, all channels. */
 typedef struct {
-  int32_t offset, pixel_stride;
+  int32_t pixel_stride;
   uint32_t odd;   /* 4 if one output remains after the pairs, else 0 */
   uint32_t entry; /* 0: no pair of outputs; 4, 8, 12: 0, 1, 2 pairs more than a multiple of 3 */
   const uint32_t *stream;

@@ -30,15 +30,15 @@
 #define P1 r10
 #define P2 r11
 #define Y r12
-#define MULT lr
+#define BIAS lr
 
 /* The frame: ecx_dsp_row, then what a channel keeps there. */
-#define FRAME_OFFSET 0
-#define FRAME_ODD 8
-#define FRAME_CHANNEL 12
-#define FRAME_STREAM 16
-#define FRAME_STEPS 32
-#define FRAME_BIAS 48
+#define FRAME_ODD 4
+#define FRAME_CHANNEL 8
+#define FRAME_STREAM 12
+#define FRAME_STEPS 28
+#define FRAME_BIAS 44
+#define FRAME_STRIDE 48 /* the pixel stride again, beside the multiplier */
 #define FRAME_MULTIPLIER 52
 #define FRAME_END 56
 #define FRAME_SIZE 60
@@ -47,12 +47,13 @@
         .macro  enter entries, odds
         push    {r4-r11, lr}
         sub     sp, sp, #FRAME_SIZE
-        ldm     r0!, {r1-r8}
+        ldm     r0!, {r1-r7}
         adr     lr, \odds
-        ldr     r3, [lr, r3]
+        ldr     r2, [lr, r2]
         adr     lr, \entries
-        ldr     r4, [lr, r4]
-        stm     sp, {r1-r8}
+        ldr     r3, [lr, r3]
+        stm     sp, {r1-r7}
+        str     r1, [sp, #FRAME_STRIDE]
         ldm     r0, {r1-r4, P0, P1, P2, Y}
         add     lr, sp, #FRAME_STEPS
         stm     lr, {r1-r4}
@@ -70,13 +71,14 @@
         beq     \done
         add     r5, r5, P0
         str     r5, [sp, #FRAME_END]
-        ldrd    r7, lr, [r2], #8
+        ldrd    lr, r7, [r2], #8
         ldr     W0, [r3, #-1]           /* byte 0 of a row of weights becomes byte 1 of a word */
         ldr     W1, [r3, #2]
         ldr     W2, [r3, #5]
         adds    r3, r3, #9
         strd    r2, r3, [sp, #FRAME_STREAM]
-        strd    r7, lr, [sp, #FRAME_BIAS]
+        str     r7, [sp, #FRAME_MULTIPLIER]
+        str     BIAS, [sp, #FRAME_BIAS]
         lsr     M01, W0, #8
         pkhbt   M01, M01, W1, lsl #8
         lsr     M2, W2, #8
@@ -100,9 +102,9 @@
         .endm
 
         .macro  store_two
-        ldrd    E, O, [sp, #FRAME_OFFSET]       /* and the pixel stride */
-        smmla   S0, S0, MULT, E
-        smmla   S1, S1, MULT, E
+        ldrd    O, E, [sp, #FRAME_STRIDE]       /* and the multiplier */
+        smmul   S0, S0, E
+        smmul   S1, S1, E
         ssat    S0, #8, S0, asr #12
         ssat    S1, #8, S1, asr #12
         strb    S0, [Y]
@@ -111,12 +113,11 @@
         .endm
 
         .macro  pair_1
-        ldr     S0, [sp, #FRAME_BIAS]
         ldr     E, [P0], #2
         sxtb16  O, E, ror #8
         sxtb16  E, E
-        smlad   S1, O, W0, S0
-        smlad   S0, E, W0, S0
+        smlad   S0, E, W0, BIAS
+        smlad   S1, O, W0, BIAS
         smlabb  S0, O, M01, S0
         smlatb  S1, E, M01, S1
         window_1 P1, W1, M01, t
@@ -135,12 +136,12 @@
         .endm
 
         .macro  single again
-        ldrd    S0, MULT, [sp, #FRAME_BIAS]
+        ldr     S0, [sp, #FRAME_BIAS]
         single_row P0, W0, M01, b
         single_row P1, W1, M01, t
         single_row P2, W2, M2, b
-        ldr     E, [sp, #FRAME_OFFSET]
-        smmla   S0, S0, MULT, E
+        ldr     E, [sp, #FRAME_MULTIPLIER]
+        smmul   S0, S0, E
         ssat    S0, #8, S0, asr #12
         strb    S0, [Y]
         b       \again
@@ -200,7 +201,6 @@ odds_1: .word   channel_1 + 1, single_1 + 1
         smlabt  S1, lr, W0, S1
         window_2 P1, W1, M01, t
         window_2 P2, W2, M2, b
-        ldr     MULT, [sp, #FRAME_MULTIPLIER]
         store_two
         .endm
 

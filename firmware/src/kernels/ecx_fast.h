@@ -5,7 +5,8 @@
  * the exporter searches and proves (edgecxr/export/compiled/fast.py); layers without one run on
  * ecx_kernels.h. Portable and DSP forms take the same data and give the same bits.
  *
- * Requantization of a sum: q = saturate8((high32(sum * multiplier) + offset) >> shift).
+ * Requantization of a sum: q = saturate8((high32(sum * multiplier) + offset) >> shift). Sums kept
+ * times 256 need no offset: it is in their bias.
  *
  * Planar rows: one row of a map is [channel][stride] cells. Cell 0 of a channel is column -1, cell
  * x + 1 is column x; the cells outside the map hold the input's zero point.
@@ -21,7 +22,6 @@
 extern "C" {
 #endif
 
-/* Final shift of sums; sums kept times 256 shift by 8 more and share one offset per layer. */
 typedef struct {
   /* [out_c / 2] of { bias of a, bias of b, [ceil8(in_c) / 2] weights, multiplier of a, multiplier
    * of b, offset of b } for the even channel a and the odd channel b. One weight word holds two
@@ -30,8 +30,7 @@ typedef struct {
   const uint32_t *stream;
   uint16_t in_c, out_c; /* out_c is even */
   int32_t pixel_stride, channel_stride; /* of y, in bytes */
-  int32_t offset_a;                     /* of every even channel */
-  uint8_t shift;                        /* 4 or 7 */
+  uint8_t shift; /* 4 or 7; 8 more for the even channels */
 } ecx_fast_pointwise;
 
 /* y[p * pixel_stride + c * channel_stride] for n pixels x[n][in_c]; y overlaps neither x nor
@@ -61,7 +60,6 @@ void ecx_fast_depthwise_s8(const int8_t *const *rows, int8_t *y, const ecx_fast_
  * planar row of out_c (or channels) times channel_stride bytes, and y - 1 is 4-byte aligned. */
 
 #define ECX_FAST_SCALED_SHIFT 12
-#define ECX_FAST_SCALED_OFFSET (-522240) /* -128 + 1/2, shifted left by 12 */
 
 #ifdef __cplusplus
 }

@@ -43,7 +43,7 @@ void ecx_fast_pointwise_s8(const int8_t *x, int8_t *y, uint32_t n, const ecx_fas
         low += (uint32_t)(x[k] * (int8_t)half);
       }
       stream += words;
-      out[0] = quantize(both - low, stream[0], layer->offset_a, layer->shift + 8);
+      out[0] = quantize(both - low, stream[0], 0, layer->shift + 8);
       out[layer->channel_stride] = quantize(low, stream[1], (int32_t)stream[2], layer->shift);
       stream += 3;
       out += 2 * layer->channel_stride;
@@ -69,8 +69,8 @@ void ecx_fast_depthwise_s8(const int8_t *const *rows, int8_t *y, const ecx_fast_
         sum += x[r][0] * w[3 * r] + x[r][1] * w[3 * r + 1] + x[r][2] * w[3 * r + 2];
         x[r] += layer->stride;
       }
-      *out = quantize(256u * (uint32_t)sum + layer->stream[2 * c], layer->stream[2 * c + 1],
-                      ECX_FAST_SCALED_OFFSET, ECX_FAST_SCALED_SHIFT);
+      *out = quantize(256u * (uint32_t)sum + layer->stream[2 * c], layer->stream[2 * c + 1], 0,
+                      ECX_FAST_SCALED_SHIFT);
       out += layer->pixel_stride;
     }
     w += 9;
