@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 SHIFTS = (4, 7)
 """Final shifts of the pointwise kernels: 7 where the scales are small, for more precision."""
 DEPTHWISE_SHIFT = 4
-_NEIGHBOURHOODS = (0, 8, 64, 512)
+_NEIGHBOURHOODS = (0, 8, 64, 512, 4096, 32768)
 """Distances from the real multiplier between which exact ones are looked for in one go."""
-_SEARCHES = ((1 << 10, 64), (1 << 14, 64), (1 << 17, 1024))
+_SEARCHES = ((1 << 10, 64), (1 << 14, 256), (1 << 17, 1024))
 """(bias steps, multipliers) that are tried in turn, from the cheap to the thorough."""
 
 Ints = NDArray[np.int64]
@@ -80,17 +80,20 @@ class Staircase:
             return
         for near, far in pairwise(_NEIGHBOURHOODS):
             distance = np.arange(near, far, dtype=np.int64)
-            yield from self._exact(one, np.concatenate([nearest + distance, nearest - distance]))
+            exact = self._exact(one, np.concatenate([nearest + distance, nearest - distance]))
+            yield from exact
+            if not exact and far >= _NEIGHBOURHOODS[3]:
+                return  # exact multipliers are neighbours of each other
 
-    def _exact(self, one: int, multipliers: Ints) -> Iterator[Window]:
+    def _exact(self, one: int, multipliers: Ints) -> list[Window]:
         possible = multipliers[(multipliers > 0) & (multipliers < 1 << 31)]
         if possible.size == 0:
-            return
+            return []
         steps = self.outputs[:, None] * one
         low = np.max(steps - self.sums[:, None] * possible, axis=0)
         high = np.min(steps - (self.sums[:, None] - 1) * possible, axis=0)
-        for i in np.flatnonzero(low < high).tolist():
-            yield Window(int(possible[i]), int(low[i]), int(high[i]))
+        good = np.flatnonzero(low < high).tolist()
+        return [Window(int(possible[i]), int(low[i]), int(high[i])) for i in good]
 
 
 @dataclass(frozen=True)

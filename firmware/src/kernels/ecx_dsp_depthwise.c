@@ -4,7 +4,7 @@
  * int16 in scratch. A window row of an odd kernel_w takes kernel_w / 2 SMLAD and one SMLABB; lines
  * are loaded as words at any even address. About 3 instructions per MAC for 3x3.
  */
-#include "ecx_target.h"
+#include "ecx_kernels.h"
 
 #if ECX_USE_DSP
 
@@ -33,7 +33,7 @@ static void gather_line(const int8_t *x, int16_t *line, uint32_t width, const ec
   }
 }
 
-static uint32_t load_2(const int16_t *x) {
+ECX_INLINE uint32_t load_2(const int16_t *x) {
   uint32_t word;
   memcpy(&word, x, 4);
   return word;
