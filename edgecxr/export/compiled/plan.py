@@ -12,7 +12,8 @@ from edgecxr.export.compiled.memory import ALIGNMENT, Buffer, InPlace, Placement
 from edgecxr.export.compiled.rows import Home, homes, ring_rectangles, staging_rectangles
 from edgecxr.export.compiled.schedule import Schedule, Segment, joinable, schedule, streamable
 
-STARTS = 4  # how many of the best first plans are improved
+STARTS = 3  # how many of the best first plans are improved
+JOINS = 40  # how many layers are tried in each round, those with the largest maps
 FINAL_TRIES = 400
 
 
@@ -107,11 +108,16 @@ def _cost(plan: Plan) -> tuple[int, int]:
 
 def _improve(model: Model, best: Plan) -> Plan:
     """Join and part segments behind the head as long as that lowers the cost."""
+    weight = {
+        i: layer.output.nbytes + sum(v.nbytes for v in layer.inputs)
+        for i, layer in enumerate(model.layers)
+    }
+    behind = sorted(range(best.depth + 1, len(model.layers)), key=lambda i: (-weight[i], i))
     joins = {i for s in best.timeline.segments if not s.arriving for i in range(s.start + 1, s.end)}
     improved = True
     while improved:
         improved = False
-        for index in range(best.depth + 1, len(model.layers)):
+        for index in behind[:JOINS]:
             trial = _plan(model, _cut(model, best.depth, joins ^ {index}))
             if _cost(trial) < _cost(best):
                 best, joins, improved = trial, joins ^ {index}, True

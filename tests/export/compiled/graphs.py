@@ -361,6 +361,13 @@ ANY_OPS = [
 ]
 
 
+def end(make: Maker, x: Node, dtype: str) -> int:
+    """A tensor of x's shape and another type, for the ends of an int8 model."""
+    if dtype == "FLOAT32":
+        return make.flat.tensor((1, *x.shape), dtype, (), ())
+    return make.flat.tensor((1, *x.shape), dtype, (x.scale,), (x.zero_point + 128,))
+
+
 @st.composite
 def graphs(draw: Callable[[Any], Any], float32: bool = False, longest: int = 6) -> RandomGraph:
     """One input, one output, up to ``longest`` drawn operators."""
@@ -369,9 +376,10 @@ def graphs(draw: Callable[[Any], Any], float32: bool = False, longest: int = 6) 
     shape = draw(st.tuples(st.integers(1, 12), st.integers(1, 12), st.integers(1, 8)))
     x = make.node(shape, make.random_scale(), make.zero_point())
     source = x
-    ends = not float32 and draw(st.integers(0, 7)) == 0
+    ends = draw(st.sampled_from(["", "", "", "", "", "", "FLOAT32", "UINT8"]))
+    ends = "" if float32 else ends
     if ends:
-        source = replace(x, index=make.flat.tensor((1, *shape), "FLOAT32", (), ()))
+        source = replace(x, index=end(make, x, ends))
         make.op("QUANTIZE", (source.index,), x, options("QuantizeOptions"))
     else:
         make.earlier.append(x)
@@ -381,9 +389,9 @@ def graphs(draw: Callable[[Any], Any], float32: bool = False, longest: int = 6) 
         if made is not None and np.prod(made.shape) <= 4096:
             x = made
     if ends:
-        y = replace(x, index=make.flat.tensor((1, *x.shape), "FLOAT32", (), ()))
-        make.op("DEQUANTIZE", (x.index,), y, options("DequantizeOptions"))
-        x = y
+        y = replace(x, index=end(make, x, ends))
+        name = "DEQUANTIZE" if ends == "FLOAT32" else "QUANTIZE"
+        x = make.op(name, (x.index,), y, options(f"{name.capitalize()}Options"))
     if set(make.ops) <= {"RESHAPE"}:
         x = leaky_relu(make, x)
     make.flat.graph.inputs, make.flat.graph.outputs = [source.index], [x.index]

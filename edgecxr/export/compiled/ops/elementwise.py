@@ -37,6 +37,8 @@ class ElementwiseLayer(Layer):
         return self._call(xs, y, self.output.elements)
 
     def _call(self, xs: tuple[str, ...], y: str, count: int) -> str:
+        if self.output.dtype == "uint8":
+            y = f"(int8_t *){y}"  # a table gives bytes of either kind
         arguments = ", ".join(part for part in (*xs, y, str(count), self.arguments) if part)
         return f"{self.function}({arguments});"
 
