@@ -103,7 +103,7 @@ class Board:
             "-nostartfiles",
             "-Wl,--gc-sections",
         )
-        specs = ("--specs=nano.specs", "--specs=nosys.specs", "-lm")
+        specs = ("--specs=nano.specs", "--specs=nosys.specs", "-Wl,--gc-sections", "-lm")
         files = (str(main), *sources, *self.objects)
         run_tool("arm-none-eabi-gcc", *FLAGS, *link, *files, *specs, "-o", str(elf))
         blob = np.frombuffer(b"".join(x.tobytes() for x in inputs), np.uint8)

@@ -5,7 +5,7 @@
  * Register tile: 2 pixels x 2 channels. Two taps, 8 MACs, take a weight word, two SXTB16, two pixel
  * words and four SMLAD: 11 instructions with the loop, 1.4 per MAC.
  */
-#include "ecx_target.h"
+#include "ecx_kernels.h"
 
 #if ECX_USE_DSP
 
