@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from edgecxr.export.compiled.build import Model
 from edgecxr.export.compiled.layers import Layer, Overlap, Value
@@ -12,7 +13,7 @@ from edgecxr.export.compiled.memory import ALIGNMENT, Buffer, InPlace, Placement
 from edgecxr.export.compiled.rows import Home, homes, ring_rectangles, staging_rectangles
 from edgecxr.export.compiled.schedule import Schedule, Segment, joinable, schedule, streamable
 
-STARTS = 3  # how many of the best first plans are improved
+STARTS = 5  # how many numbers of streamed layers are looked at closely
 JOINS = 40  # how many layers are tried in each round, those with the largest maps
 FINAL_TRIES = 400
 
@@ -92,14 +93,25 @@ class Plan:
 def make_plan(model: Model, depth: int | None = None) -> Plan:
     """The plan with the least total; with ``depth``, among those that stream so many layers."""
     depths = range(streamable(model) + 1) if depth is None else (depth,)
-    starts = [
-        _plan(model, _cut(model, d, joins))
-        for d in depths
-        for joins in (frozenset[int](), frozenset(range(d + 1, len(model.layers))))
-    ]
-    starts.sort(key=_cost)
-    best = min((_improve(model, start) for start in starts[:STARTS]), key=_cost)
+    starts = [_plan(model, _cut(model, d, ())) for d in depths]
+    # What the head needs, no later choice can lower.
+    starts.sort(key=lambda plan: (_head_peak(plan), plan.total))
+    best = _improve(model, starts[0])
+    for start in starts[1:STARTS]:
+        if _head_peak(start) < best.total:
+            best = min(best, _improve(model, start), key=_cost)
     return _plan(model, best.timeline.segments, tries=FINAL_TRIES)
+
+
+def _head_peak(plan: Plan) -> int:
+    """The most bytes alive in a step of the streamed part."""
+    last = max(i for i, step in enumerate(plan.timeline.steps) if step.layer < plan.depth)
+    change = [0] * (len(plan.timeline.steps) + 3)
+    for buffer in plan.buffers:
+        for r in buffer.rectangles:
+            change[r.born] += r.size
+            change[r.died + 1] -= r.size
+    return max(accumulate(change[: last + 1]))
 
 
 def _cost(plan: Plan) -> tuple[int, int]:
