@@ -20,7 +20,16 @@ from tabulate import tabulate
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.engine.measure import M0, M4, M4_FLOAT, M4_PORTABLE, Measurement, Target, measure  # noqa: E402
+from benchmarks.engine.measure import (  # noqa: E402
+    M0,
+    M4,
+    M4_FLOAT,
+    M4_PORTABLE,
+    Measurement,
+    Target,
+    measure,
+    run_tool,
+)
 from edgecxr.core.files import write_atomic  # noqa: E402
 from edgecxr.errors import EdgecxrError  # noqa: E402
 
@@ -42,6 +51,12 @@ def image() -> NDArray[np.uint8]:
     return np.random.default_rng(0).integers(0, 256, (1, 96, 96), dtype=np.uint8)
 
 
+def compiler(target: Target) -> str:
+    """Compiler, version and optimization: counts are compared within one of them only."""
+    version = run_tool("arm-none-eabi-gcc", "-dumpfullversion").strip()
+    return f"arm-none-eabi-gcc {version} {target.optimize}"
+
+
 def row(target: Target, precision: str, model_name: str, cost: Measurement) -> dict[str, Any]:
     """One row of ``engine.json`` (docs: "What --json says")."""
     layers = [
@@ -60,7 +75,7 @@ def row(target: Target, precision: str, model_name: str, cost: Measurement) -> d
         "board": target.board,
         "core": target.core,
         "kernels": target.kernels,
-        "compiler": f"arm-none-eabi-gcc {target.optimize}",
+        "compiler": compiler(target),
         "precision": precision,
         "model": model_name,
         "macs": cost.model.macs,

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The instruction counts of benchmarks/results/engine.json hold, layer by layer.
 
-They are exact and repeat on every machine with the same compiler, so a rise is a regression.
+They are exact and repeat on every machine with the same compiler, so a rise is a regression. With
+another compiler only the goals are checked.
 After a change that is meant: ``python benchmarks/engine/run.py``.
 """
 
@@ -31,8 +32,15 @@ def now(cxr3: bytes, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]
     return row(M4, "int8", "cxr3", cost)
 
 
-def test_no_layer_takes_more_instructions(now: dict[str, Any]) -> None:
-    then = recorded("dsp", "int8")
+@pytest.fixture(scope="module")
+def then(now: dict[str, Any]) -> dict[str, Any]:
+    found = recorded("dsp", "int8")
+    if found["compiler"] != now["compiler"]:
+        pytest.skip(f"counted with {found['compiler']}, this is {now['compiler']}")
+    return found
+
+
+def test_no_layer_takes_more_instructions(now: dict[str, Any], then: dict[str, Any]) -> None:
     assert [entry["name"] for entry in now["layers"]] == [e["name"] for e in then["layers"]]
     risen = [
         f"{new['name']}: {old['instructions']} -> {new['instructions']}"
@@ -43,8 +51,8 @@ def test_no_layer_takes_more_instructions(now: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("figure", ["instructions", "ram_bytes", "code_bytes", "flash_bytes"])
-def test_the_whole_costs_no_more(now: dict[str, Any], figure: str) -> None:
-    assert now[figure] <= recorded("dsp", "int8")[figure] * RISE
+def test_the_whole_costs_no_more(now: dict[str, Any], then: dict[str, Any], figure: str) -> None:
+    assert now[figure] <= then[figure] * RISE
 
 
 @pytest.mark.parametrize("figure", GOALS)

@@ -24,6 +24,29 @@ static int8_t quantize(uint32_t sum, uint32_t multiplier, int32_t offset, int sh
   return (int8_t)(q < -128 ? -128 : q > 127 ? 127 : q);
 }
 
+/* Two channels of one pixel: `both` is 256 * a + b, `low` is b. Two taps share a weight word. */
+typedef struct {
+  uint32_t both, low;
+} sums;
+
+static sums two_channels(const int8_t *x, uint32_t taps, const uint32_t *stream) {
+  sums sum = {stream[0], stream[1]};
+  stream += 2;
+  for (; taps >= 2; taps -= 2) {
+    const uint32_t word = *stream++;
+    const int32_t first = (int16_t)word, second = (int32_t)word >> 16;
+    sum.both += (uint32_t)(x[0] * first) + (uint32_t)(x[1] * second);
+    sum.low += (uint32_t)(x[0] * (int8_t)first + x[1] * (int8_t)second);
+    x += 2;
+  }
+  if (taps != 0) {
+    const int32_t last = (int16_t)*stream;
+    sum.both += (uint32_t)(x[0] * last);
+    sum.low += (uint32_t)(x[0] * (int8_t)last);
+  }
+  return sum;
+}
+
 void ecx_fast_pointwise_s8(const int8_t *x, int8_t *y, uint32_t n, const ecx_fast_pointwise *layer,
                            void *scratch) {
   const uint32_t words = (layer->in_c + 7u) / 8u * 4u;
@@ -35,21 +58,20 @@ void ecx_fast_pointwise_s8(const int8_t *x, int8_t *y, uint32_t n, const ecx_fas
     const uint32_t *stream = layer->stream;
     int8_t *out = y + (int32_t)p * layer->pixel_stride;
     for (uint32_t c = 0; c < layer->out_c; c += 2) {
-      uint32_t both = stream[0], low = stream[1];
-      stream += 2;
-      for (uint32_t k = 0; k < layer->in_c; ++k) {
-        const uint32_t half = stream[k / 2] >> (k % 2 * 16);
-        both += (uint32_t)(x[k] * (int16_t)half);
-        low += (uint32_t)(x[k] * (int8_t)half);
-      }
-      stream += words;
-      out[0] = quantize(both - low, stream[0], 0, layer->shift + 8);
-      out[layer->channel_stride] = quantize(low, stream[1], (int32_t)stream[2], layer->shift);
+      const sums sum = two_channels(x, layer->in_c, stream);
+      stream += words + 2;
+      out[0] = quantize(sum.both - sum.low, stream[0], 0, layer->shift + 8);
+      out[layer->channel_stride] = quantize(sum.low, stream[1], (int32_t)stream[2], layer->shift);
       stream += 3;
       out += 2 * layer->channel_stride;
     }
     x += layer->in_c;
   }
+}
+
+static int32_t window_sum(const int8_t *a, const int8_t *b, const int8_t *c, const int8_t *w) {
+  return a[0] * w[0] + a[1] * w[1] + a[2] * w[2] + b[0] * w[3] + b[1] * w[4] + b[2] * w[5] +
+         c[0] * w[6] + c[1] * w[7] + c[2] * w[8];
 }
 
 void ecx_fast_depthwise_s8(const int8_t *const *rows, int8_t *y, const ecx_fast_depthwise *layer) {
@@ -58,19 +80,15 @@ void ecx_fast_depthwise_s8(const int8_t *const *rows, int8_t *y, const ecx_fast_
     pad_row(y - 1, layer->channels, layer->channel_stride);
   }
   for (uint32_t c = 0; c < layer->channels; ++c) {
+    const uint32_t bias = layer->stream[2 * c], multiplier = layer->stream[2 * c + 1];
     const int8_t *x[3];
     for (int r = 0; r < 3; ++r) {
       x[r] = (rows[r] ? rows[r] + (int32_t)c * layer->in_stride : layer->padding) + layer->first;
     }
     int8_t *out = y + (int32_t)c * layer->channel_stride;
-    for (uint32_t i = 0; i < layer->out_w; ++i) {
-      int32_t sum = 0;
-      for (int r = 0; r < 3; ++r) {
-        sum += x[r][0] * w[3 * r] + x[r][1] * w[3 * r + 1] + x[r][2] * w[3 * r + 2];
-        x[r] += layer->stride;
-      }
-      *out = quantize(256u * (uint32_t)sum + layer->stream[2 * c], layer->stream[2 * c + 1], 0,
-                      ECX_FAST_SCALED_SHIFT);
+    for (uint32_t i = 0; i < (uint32_t)layer->out_w * layer->stride; i += layer->stride) {
+      const int32_t sum = window_sum(x[0] + i, x[1] + i, x[2] + i, w);
+      *out = quantize(256u * (uint32_t)sum + bias, multiplier, 0, ECX_FAST_SCALED_SHIFT);
       out += layer->pixel_stride;
     }
     w += 9;
