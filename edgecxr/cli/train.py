@@ -193,12 +193,13 @@ def _train(
     resume: bool,
     force: bool,
 ) -> Bundle:
+    from edgecxr.core.bundle import MANIFEST
     from edgecxr.core.files import refuse_existing
     from edgecxr.core.preprocess import Preprocessing
     from edgecxr.data.load import Validation, load_source
     from edgecxr.training import train as stage
 
-    refuse_existing(out, force)
+    refuse_existing(out, force, mark=MANIFEST)
     preprocessing = init.manifest.preprocessing if init else Preprocessing()
     validation = Validation(settings.validation_share, settings.seed)
     source = load_source(data, preprocessing, reading, validation=validation)

@@ -57,26 +57,37 @@ def write_atomic(path: Path, data: bytes | str) -> None:
             temporary.unlink(missing_ok=True)
 
 
-def refuse_existing(path: Path, force: bool = False) -> None:
+def refuse_existing(path: Path, force: bool = False, *, mark: str = "") -> None:
     """Refuse an output that is already there, so that a long job fails before it starts.
 
+    Args:
+        mark: a file that every folder of this kind holds. ``force`` replaces no other folder, so
+            that a slip of the hand does not remove the user's images.
+
     Raises:
-        OutputError: if ``path`` exists and ``force`` is false.
+        OutputError: if ``path`` exists and ``force`` is false, or ``mark`` is not in it.
     """
-    if path.exists() and not force:
+    if not path.exists():
+        return
+    if not force:
         raise OutputError(f"{path} exists already; choose another name, or pass --force to replace")
+    if mark and not (path / mark).is_file() and not (path.is_dir() and not any(path.iterdir())):
+        raise OutputError(
+            f"{path} has no {mark}, so --force would remove something else than what is written "
+            "here; choose another name"
+        )
 
 
 @contextmanager
-def new_folder(path: Path, *, force: bool = False) -> Iterator[Path]:
+def new_folder(path: Path, *, force: bool = False, mark: str = "") -> Iterator[Path]:
     """Yield an empty temporary folder that becomes ``path`` when the block ends without error.
 
     Nothing appears under ``path`` before everything is written; an error removes what was there.
 
     Raises:
-        OutputError: if ``path`` exists and ``force`` is false, or if it cannot be written.
+        OutputError: as :func:`refuse_existing` says, or if it cannot be written.
     """
-    refuse_existing(path, force)
+    refuse_existing(path, force, mark=mark)
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -12,6 +12,7 @@ import numpy as np
 
 from edgecxr.core.bundle import (
     FILES,
+    MANIFEST,
     Architecture,
     Bundle,
     InputShape,
@@ -56,10 +57,10 @@ def begin(job: Job, *, resume: bool, force: bool) -> Checkpoint:
     """Check that the job may start, before anything slow happens.
 
     Raises:
-        OutputError: if the bundle exists and ``force`` is false.
+        OutputError: if the bundle exists and ``force`` is false, or if it is no bundle.
         UsageError: if an interrupted run is there that does not fit; see :class:`Checkpoint`.
     """
-    refuse_existing(job.out, force)
+    refuse_existing(job.out, force, mark=MANIFEST)
     state = RunState(
         settings=job.settings,
         dataset_fingerprint=job.source.fingerprint,
@@ -89,7 +90,7 @@ def train(
         initial=job.init.path("keras") if job.init else None,
         on_epoch=on_epoch,
     )
-    with new_folder(job.out, force=force) as folder:
+    with new_folder(job.out, force=force, mark=MANIFEST) as folder:
         model.save(folder / FILES["keras"])
         _write_curve(folder, job, checkpoint.state)
         write_manifest(folder, _manifest(job, checkpoint.state, model, folder))
