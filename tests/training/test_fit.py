@@ -75,6 +75,23 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
         begin(tmp_path, resume=True)
 
 
+def test_a_state_of_another_version_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "state.json").write_text('{"more": 1}')
+    with pytest.raises(TrainingError) as caught:
+        begin(tmp_path, resume=True)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("left", [0, 1000, -30])
+def test_a_cut_checkpoint_is_named(tmp_path: Path, left: int) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(begin(tmp_path), interrupt_after=1)
+    arrays = tmp_path / "epoch-1.npz"
+    arrays.write_bytes(arrays.read_bytes()[:left])
+    with pytest.raises(TrainingError, match=r"epoch-1.npz cannot be read; start over with --force"):
+        run(begin(tmp_path, resume=True))
+
+
 def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path) -> None:
     settings = SETTINGS.model_copy(update={"learning_rate": 1e30, "schedule": "constant"})
     with pytest.raises(TrainingError, match=r"no longer a number in epoch 1 .*--learning-rate"):
