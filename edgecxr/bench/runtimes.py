@@ -10,7 +10,7 @@ from pathlib import Path
 
 from edgecxr.core.interpreter import PACKAGES, Interpreter, Kernels, open_interpreter, preload
 from edgecxr.core.tflm import PACKAGE, TflmInterpreter, load_tflm
-from edgecxr.errors import UsageError
+from edgecxr.errors import MissingPackageError, UsageError
 
 REFERENCE = "litert-reference"
 
@@ -107,6 +107,7 @@ def choose(names: Sequence[str]) -> list[Runtime]:
 
     Raises:
         UsageError: if a name is unknown.
+        MissingPackageError: if no names are given and nothing is installed.
     """
     for name in names:
         if name not in RUNTIMES:
@@ -117,4 +118,9 @@ def choose(names: Sequence[str]) -> list[Runtime]:
     for runtime in RUNTIMES.values():
         if runtime.package is not None:
             found.setdefault((runtime.package, runtime.kernels), runtime)
+    if not found:
+        raise MissingPackageError(
+            "no interpreter for .tflite files is installed here; install one with: "
+            f"pip install {PACKAGES[0]}"
+        )
     return list(found.values())
