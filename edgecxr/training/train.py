@@ -26,6 +26,7 @@ from edgecxr.core.files import new_folder, refuse_existing, sha256, write_atomic
 from edgecxr.core.preprocess import Preprocessing
 from edgecxr.data.cache import LoadedDataset
 from edgecxr.data.load import LoadedSource
+from edgecxr.optional import require
 from edgecxr.training.checkpoint import Checkpoint, Epoch, RunState
 from edgecxr.training.curve import curve_csv, curve_png
 from edgecxr.training.fit import Images, fit
@@ -58,9 +59,12 @@ def begin(job: Job, *, resume: bool, force: bool) -> Checkpoint:
 
     Raises:
         OutputError: if the bundle exists and ``force`` is false, or if it is no bundle.
+        MissingPackageError: if the learning curve could not be drawn.
         UsageError: if an interrupted run is there that does not fit; see :class:`Checkpoint`.
     """
     refuse_existing(job.out, force, mark=MANIFEST)
+    # It draws the learning curve, after the last epoch: too late to find it missing.
+    require("matplotlib", extra="train")
     state = RunState(
         settings=job.settings,
         dataset_fingerprint=job.source.fingerprint,
