@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgecxr.cli import common
+from edgecxr.cli.images import load_for
 
 if TYPE_CHECKING:
     from edgecxr.training.quantize import Quantized
@@ -31,7 +32,6 @@ def quantize(
     The input scale is exactly 1/128 and the zero point 0, so an int8 input is pixel − 128.
     """
     from edgecxr.core.bundle import Bundle
-    from edgecxr.data.load import Validation, load_source
     from edgecxr.errors import OutputError
     from edgecxr.training import quantize as stage
     from edgecxr.training.train import images_of
@@ -40,13 +40,7 @@ def quantize(
     bundle.path("keras")
     if "int8" in bundle.manifest.files and not force:
         raise OutputError(f"{model} is quantized already; pass --force to do it again")
-    split = bundle.manifest.training.split
-    source = load_source(
-        data,
-        bundle.manifest.preprocessing,
-        common.reading(cache, split.patients, skip_unreadable),
-        validation=Validation(split.validation_share, split.seed),
-    )
+    source = load_for(bundle, data, None, common.reading(cache, None, skip_unreadable))
     if source.fingerprint != bundle.manifest.training.dataset_fingerprint:
         common.note(f"Note: {data} does not hold the same images as {model} was trained on.")
     common.note("Converting to float32 and to int8.")

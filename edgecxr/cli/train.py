@@ -203,6 +203,7 @@ def _train(
     preprocessing = init.manifest.preprocessing if init else Preprocessing()
     validation = Validation(settings.validation_share, settings.seed)
     source = load_source(data, preprocessing, reading, validation=validation)
+    common.note_skipped(source.data.skipped)
     job = stage.Job(source, out, settings, preprocessing, reading.patients, init)
     checkpoint = stage.begin(job, resume=resume, force=force)
     done = len(checkpoint.state.history)

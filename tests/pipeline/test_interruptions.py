@@ -112,6 +112,7 @@ def test_an_unreadable_image_stops_training_and_can_be_skipped(
     )  # fmt: skip
     assert skipped.exit_code == 0, skipped.err
     assert '"skipped_unreadable": 1' in skipped.out
+    assert "unreadable images left out: 1, such as train/normal/" in skipped.err
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount a small file system")
