@@ -8,7 +8,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -37,23 +37,34 @@ def write_atomic(path: Path, data: bytes | str) -> None:
     Raises:
         OutputError: if the disk is full or the folder is not writable; ``path`` is then untouched.
     """
-    content = data.encode() if isinstance(data, str) else data
-    temporary: Path | None = None
+    write_together(path.parent, {path.name: data})
+
+
+def write_together(folder: Path, contents: Mapping[str, bytes | str]) -> None:
+    """Write files that belong together: none is renamed into place before all are written.
+
+    Raises:
+        OutputError: if the disk is full or the folder is not writable; no file is then touched.
+    """
+    written: dict[Path, Path] = {}
+    path = folder
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        temporary = Path(name)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-        temporary = None
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in (folder / name for name in contents):
+            handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=folder)
+            written[path] = Path(name)
+            content = contents[path.name]
+            with os.fdopen(handle, "wb") as file:
+                file.write(content.encode() if isinstance(content, str) else content)
+                file.flush()
+                os.fsync(file.fileno())
+            written[path].chmod(0o644)
+        for path, temporary in written.items():
+            temporary.replace(path)
     except OSError as error:
         raise _output_error(path, error) from error
     finally:
-        if temporary is not None:
+        for temporary in written.values():
             temporary.unlink(missing_ok=True)
 
 
