@@ -19,8 +19,13 @@ def quantize(
     model: Annotated[Path, typer.Argument(help="A bundle that `edgecxr train` made.")],
     data: Annotated[Path, typer.Option("--data", help="The images that it was trained on.")],
     representative: Annotated[
-        int, typer.Option(help="Images in the representative dataset.", min=1)
-    ] = 256,
+        int | None,
+        typer.Option(
+            help="Images in the representative dataset.",
+            min=1,
+            show_default="256, or all training images if there are fewer",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the draw of those images.", min=0)] = 1,
     force: common.ForceOption = False,
     skip_unreadable: common.SkipOption = False,
@@ -44,10 +49,12 @@ def quantize(
     if source.fingerprint != bundle.manifest.training.dataset_fingerprint:
         common.note(f"Note: {data} does not hold the same images as {model} was trained on.")
     common.note("Converting to float32 and to int8.")
+    train = images_of(source.data, "train")
+    representative = representative or min(stage.REPRESENTATIVE_IMAGES, len(train.labels))
     with common.quiet():
         result = stage.quantize(
             bundle,
-            images_of(source.data, "train"),
+            train,
             images_of(source.data, "val"),
             representative=representative,
             seed=seed,

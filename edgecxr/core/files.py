@@ -68,6 +68,20 @@ def write_together(folder: Path, contents: Mapping[str, bytes | str]) -> None:
             temporary.unlink(missing_ok=True)
 
 
+def check_writable(folder: Path) -> None:
+    """Find out before a long job, not after it, whether files can be written in ``folder``.
+
+    Raises:
+        OutputError: if they cannot.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise _output_error(folder, error) from error
+
+
 def refuse_existing(path: Path, force: bool = False, *, mark: str = "") -> None:
     """Refuse an output that is already there, so that a long job fails before it starts.
 

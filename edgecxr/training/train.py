@@ -22,11 +22,12 @@ from edgecxr.core.bundle import (
     file_record,
     write_manifest,
 )
-from edgecxr.core.files import new_folder, refuse_existing, sha256, write_atomic
+from edgecxr.core.files import check_writable, new_folder, refuse_existing, sha256, write_atomic
 from edgecxr.core.preprocess import Preprocessing
 from edgecxr.data.cache import LoadedDataset
 from edgecxr.data.load import LoadedSource
 from edgecxr.optional import require
+from edgecxr.training import architectures
 from edgecxr.training.checkpoint import Checkpoint, Epoch, RunState
 from edgecxr.training.curve import curve_csv, curve_png
 from edgecxr.training.fit import Images, fit
@@ -60,9 +61,14 @@ def begin(job: Job, *, resume: bool, force: bool) -> Checkpoint:
     Raises:
         OutputError: if the bundle exists and ``force`` is false, or if it is no bundle.
         MissingPackageError: if the learning curve could not be drawn.
-        UsageError: if an interrupted run is there that does not fit; see :class:`Checkpoint`.
+        DataError: if there are no validation images.
+        UsageError: if there is no such architecture, or if an interrupted run is there that does
+            not fit; see :class:`Checkpoint`.
     """
     refuse_existing(job.out, force, mark=MANIFEST)
+    check_writable(job.out.parent)
+    architectures.check(job.settings.architecture)
+    job.source.data.dataset.of_split("val")
     # It draws the learning curve, after the last epoch: too late to find it missing.
     require("matplotlib", extra="train")
     state = RunState(
