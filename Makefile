@@ -9,10 +9,10 @@ READY := $(VENV)/.ready
 
 # The main job's input and output. Without DATA it runs on synthetic phantoms.
 DATA ?=
-MODEL ?= $(if $(DATA),models/$(basename $(notdir $(patsubst %/,%,$(DATA)))),runs/phantom)
+MODEL ?= runs/$(if $(DATA),$(shell basename '$(DATA)' .csv),phantom)
 EPOCHS ?= 60
 SOURCE = $(if $(DATA),$(DATA),runs/phantoms)
-FIRMWARE = firmware/generated/$(notdir $(MODEL))
+FIRMWARE = firmware/generated/$(shell basename '$(MODEL)')
 
 .PHONY: help setup quantize test test-all lint format pictures clean
 .DELETE_ON_ERROR:
@@ -35,10 +35,18 @@ runs/phantoms/SYNTHETIC.txt: | $(READY)
 	@$(BIN)/edgecxr data phantom runs/phantoms --force
 
 quantize: $(READY) $(if $(DATA),,runs/phantoms/SYNTHETIC.txt)
-	@test -e '$(MODEL)/manifest.json' || { echo '== Train'; \
-		$(BIN)/edgecxr train '$(SOURCE)' --out '$(MODEL)' --epochs $(EPOCHS) --resume; }
+	@echo '== Train'
+	@if test -e '$(MODEL)/manifest.json'; then \
+		echo '$(MODEL) is there already; remove it to train again'; \
+	else \
+		$(BIN)/edgecxr train '$(SOURCE)' --out '$(MODEL)' --epochs $(EPOCHS) --resume; \
+	fi
 	@echo '== Quantize'
-	@$(BIN)/edgecxr quantize '$(MODEL)' --data '$(SOURCE)' --force
+	@if test -e '$(MODEL)/int8.tflite'; then \
+		echo '$(MODEL) is quantized already'; \
+	else \
+		$(BIN)/edgecxr quantize '$(MODEL)' --data '$(SOURCE)'; \
+	fi
 	@echo '== Export'
 	@$(BIN)/edgecxr export '$(MODEL)' --format tflm --out '$(FIRMWARE)' --force
 	@echo '== Evaluate on the test split'

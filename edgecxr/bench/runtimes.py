@@ -132,6 +132,7 @@ def choose(names: Sequence[str]) -> list[Runtime]:
 
     Raises:
         UsageError: if a name is unknown.
+        MissingPackageError: if no names are given and nothing is installed.
     """
     for name in names:
         if name not in RUNTIMES:
@@ -142,4 +143,9 @@ def choose(names: Sequence[str]) -> list[Runtime]:
     for runtime in RUNTIMES.values():
         if runtime.package is not None:
             found.setdefault((runtime.package, runtime.kernels), runtime)
+    if not found:
+        raise MissingPackageError(
+            "no interpreter for .tflite files is installed here; install one with: "
+            f"pip install {PACKAGES[0]}"
+        )
     return list(found.values())

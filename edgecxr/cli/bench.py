@@ -150,6 +150,7 @@ def _load(
         split=split,
         images=count,
         images_in_split=total,
+        skipped_unreadable=len(loaded.skipped),
         fingerprint=source.fingerprint,
         synthetic=loaded.dataset.synthetic,
     )

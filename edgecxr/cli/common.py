@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,6 +72,12 @@ def print_json(value: Any) -> None:
 def note(text: str) -> None:
     """One line for the person, on stderr."""
     typer.echo(text, err=True)
+
+
+def note_skipped(names: Sequence[str]) -> None:
+    """Say how many images --skip-unreadable left out, so that no figure hides it."""
+    if names:
+        note(f"Note: unreadable images left out: {len(names)}, such as {names[0]}.")
 
 
 def quiet() -> AbstractContextManager[object]:

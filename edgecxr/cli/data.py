@@ -30,9 +30,6 @@ def info(
         ),
     ],
     patients: common.PatientsOption = None,
-    seed: Annotated[
-        int, typer.Option(help="For drawing splits, if the source has none.", min=0)
-    ] = 0,
     cache: common.CacheOption = None,
     as_json: common.JsonOption = False,
 ) -> None:
@@ -44,7 +41,6 @@ def info(
     dataset = read_dataset(
         source,
         patients=patients,
-        seed=seed,
         check_leaks=False,
         cache_dir=cache or default_cache_dir(),
         progress=common.progress_bar,

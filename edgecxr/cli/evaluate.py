@@ -69,6 +69,7 @@ def _evaluate(bundle: Bundle, data: Path, split: str, reading: Reading) -> Evalu
         bundle.manifest.labels,
         split=split,
         fingerprint=source.fingerprint,
+        skipped=len(source.data.skipped),
         interpreter=f"{interpreters[0].name} {interpreters[0].version}",
     )
 
@@ -84,6 +85,8 @@ def tables(result: Evaluation, *, markdown: bool = False) -> str:
     """An evaluation as text: figures, a confusion matrix each, baselines, comparison, verdict."""
     from tabulate import tabulate
 
+    from edgecxr.core.metrics import only_answer
+
     style = "github" if markdown else "simple"
     both = (result.float32, result.int8)
     rows = [
@@ -98,6 +101,9 @@ def tables(result: Evaluation, *, markdown: bool = False) -> str:
         parts.append(
             tabulate(_class_rows(one), _class_headers(one), tablefmt=style, disable_numparse=True)
         )
+        only = only_answer(one)
+        if only is not None:
+            parts.append(f"Note: {name} says {only} of every image; it has learnt nothing yet.")
     base = result.baselines
     parts.append(
         f"Without a picture: always {base.majority_label} {_percent(base.majority_accuracy)}, "

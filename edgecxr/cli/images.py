@@ -7,15 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgecxr.cli import common
+
 if TYPE_CHECKING:
     from edgecxr.core.bundle import Bundle
     from edgecxr.data.load import LoadedSource, Reading
 
 
-def load_for(bundle: Bundle, data: Path, split: str, reading: Reading) -> LoadedSource:
+def load_for(bundle: Bundle, data: Path, split: str | None, reading: Reading) -> LoadedSource:
     """Read one split of a source, with the preprocessing and the patient rule of a bundle.
 
-    Any split but test is cut as it was for training, so that "val" holds the same images.
+    Any split but test is cut as it was for training, so that "val" holds the same images. None
+    reads all splits, cut so.
 
     Raises:
         DataError: if the images are not usable, or their classes are not the model's.
@@ -38,4 +41,5 @@ def load_for(bundle: Bundle, data: Path, split: str, reading: Reading) -> Loaded
             f"expected the model's classes {', '.join(labels)} in {data}, "
             f"found {', '.join(found)}; give the kind of images that the model was trained on"
         )
+    common.note_skipped(source.data.skipped)
     return source

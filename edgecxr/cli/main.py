@@ -91,7 +91,9 @@ def run(arguments: list[str]) -> int:
     try:
         result = app(args=arguments or ["--help"], standalone_mode=False, prog_name="edgecxr")
     except TyperException as error:
-        return _fail(error.format_message(), error.exit_code, arguments)
+        message = error.format_message()
+        # `edgecxr data` alone has no message: it has shown its help.
+        return _fail(message, error.exit_code, arguments) if message else error.exit_code
     except EdgecxrError as error:
         if common.settings.verbose:
             traceback.print_exc()
@@ -102,6 +104,13 @@ def run(arguments: list[str]) -> int:
         # The reader of our output has gone (`edgecxr … | head`); there is nobody left to tell.
         sys.stderr.close()
         return 1
+    except OSError as error:
+        if common.settings.verbose:
+            traceback.print_exc()
+        if error.filename is None:  # our own output, so JSON has nowhere to go
+            common.note(f"edgecxr: the output could not be written: {error.strerror or error}")
+            return 1
+        return _fail(f"{error.filename}: {error.strerror}", 1, arguments)
     if result == EXIT_INTERRUPTED:  # typer has caught a KeyboardInterrupt
         return _fail("interrupted", EXIT_INTERRUPTED, arguments)
     return result if isinstance(result, int) else 0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgecxr.cli import common
+from edgecxr.cli.images import load_for
 
 if TYPE_CHECKING:
     from edgecxr.training.quantize import Quantized
@@ -18,8 +19,13 @@ def quantize(
     model: Annotated[Path, typer.Argument(help="A bundle that `edgecxr train` made.")],
     data: Annotated[Path, typer.Option("--data", help="The images that it was trained on.")],
     representative: Annotated[
-        int, typer.Option(help="Images in the representative dataset.", min=1)
-    ] = 256,
+        int | None,
+        typer.Option(
+            help="Images in the representative dataset.",
+            min=1,
+            show_default="256, or all training images if there are fewer",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the draw of those images.", min=0)] = 1,
     force: common.ForceOption = False,
     skip_unreadable: common.SkipOption = False,
@@ -31,7 +37,6 @@ def quantize(
     The input scale is exactly 1/128 and the zero point 0, so an int8 input is pixel − 128.
     """
     from edgecxr.core.bundle import Bundle
-    from edgecxr.data.load import Validation, load_source
     from edgecxr.errors import OutputError
     from edgecxr.training import quantize as stage
     from edgecxr.training.train import images_of
@@ -40,20 +45,16 @@ def quantize(
     bundle.path("keras")
     if "int8" in bundle.manifest.files and not force:
         raise OutputError(f"{model} is quantized already; pass --force to do it again")
-    split = bundle.manifest.training.split
-    source = load_source(
-        data,
-        bundle.manifest.preprocessing,
-        common.reading(cache, split.patients, skip_unreadable),
-        validation=Validation(split.validation_share, split.seed),
-    )
+    source = load_for(bundle, data, None, common.reading(cache, None, skip_unreadable))
     if source.fingerprint != bundle.manifest.training.dataset_fingerprint:
         common.note(f"Note: {data} does not hold the same images as {model} was trained on.")
     common.note("Converting to float32 and to int8.")
+    train = images_of(source.data, "train")
+    representative = representative or min(stage.REPRESENTATIVE_IMAGES, len(train.labels))
     with common.quiet():
         result = stage.quantize(
             bundle,
-            images_of(source.data, "train"),
+            train,
             images_of(source.data, "val"),
             representative=representative,
             seed=seed,

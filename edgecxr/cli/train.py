@@ -193,15 +193,17 @@ def _train(
     resume: bool,
     force: bool,
 ) -> Bundle:
+    from edgecxr.core.bundle import MANIFEST
     from edgecxr.core.files import refuse_existing
     from edgecxr.core.preprocess import Preprocessing
     from edgecxr.data.load import Validation, load_source
     from edgecxr.training import train as stage
 
-    refuse_existing(out, force)
+    refuse_existing(out, force, mark=MANIFEST)
     preprocessing = init.manifest.preprocessing if init else Preprocessing()
     validation = Validation(settings.validation_share, settings.seed)
     source = load_source(data, preprocessing, reading, validation=validation)
+    common.note_skipped(source.data.skipped)
     job = stage.Job(source, out, settings, preprocessing, reading.patients, init)
     checkpoint = stage.begin(job, resume=resume, force=force)
     done = len(checkpoint.state.history)

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from edgecxr.core.files import sha256, write_atomic
+from edgecxr.core.files import sha256, write_atomic, write_together
 from edgecxr.core.metrics import Evaluation
 from edgecxr.core.preprocess import Preprocessing
 from edgecxr.errors import BundleError
@@ -130,13 +131,25 @@ class Bundle:
 
     def with_manifest(self, **changes: Any) -> Bundle:
         """Write a changed manifest in place of the old one and return the bundle with it."""
-        manifest = self.manifest.model_copy(update=changes)
-        write_manifest(self.folder, manifest)
+        return self.with_files({}, **changes)
+
+    def with_files(self, contents: Mapping[FileKind, bytes], **changes: Any) -> Bundle:
+        """Write files and the manifest that records them, all or none."""
+        files = dict(self.manifest.files)
+        for kind, data in contents.items():
+            files[kind] = FileRecord(path=FILES[kind], size=len(data), sha256=sha256(data))
+        manifest = self.manifest.model_copy(update={**changes, "files": files})
+        named = {FILES[kind]: data for kind, data in contents.items()}
+        write_together(self.folder, {**named, MANIFEST: _as_text(manifest)})
         return Bundle(self.folder, manifest)
 
 
+def _as_text(manifest: Manifest) -> str:
+    return manifest.model_dump_json(indent=2) + "\n"
+
+
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    write_atomic(folder / MANIFEST, manifest.model_dump_json(indent=2) + "\n")
+    write_atomic(folder / MANIFEST, _as_text(manifest))
 
 
 def _read_manifest(folder: Path) -> Manifest:

@@ -8,7 +8,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -37,46 +37,82 @@ def write_atomic(path: Path, data: bytes | str) -> None:
     Raises:
         OutputError: if the disk is full or the folder is not writable; ``path`` is then untouched.
     """
-    content = data.encode() if isinstance(data, str) else data
-    temporary: Path | None = None
+    write_together(path.parent, {path.name: data})
+
+
+def write_together(folder: Path, contents: Mapping[str, bytes | str]) -> None:
+    """Write files that belong together: none is renamed into place before all are written.
+
+    Raises:
+        OutputError: if the disk is full or the folder is not writable; no file is then touched.
+    """
+    written: dict[Path, Path] = {}
+    path = folder
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        temporary = Path(name)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-        temporary = None
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in (folder / name for name in contents):
+            handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=folder)
+            written[path] = Path(name)
+            content = contents[path.name]
+            with os.fdopen(handle, "wb") as file:
+                file.write(content.encode() if isinstance(content, str) else content)
+                file.flush()
+                os.fsync(file.fileno())
+            written[path].chmod(0o644)
+        for path, temporary in written.items():
+            temporary.replace(path)
     except OSError as error:
         raise _output_error(path, error) from error
     finally:
-        if temporary is not None:
+        for temporary in written.values():
             temporary.unlink(missing_ok=True)
 
 
-def refuse_existing(path: Path, force: bool = False) -> None:
-    """Refuse an output that is already there, so that a long job fails before it starts.
+def check_writable(folder: Path) -> None:
+    """Find out before a long job, not after it, whether files can be written in ``folder``.
 
     Raises:
-        OutputError: if ``path`` exists and ``force`` is false.
+        OutputError: if they cannot.
     """
-    if path.exists() and not force:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise _output_error(folder, error) from error
+
+
+def refuse_existing(path: Path, force: bool = False, *, mark: str = "") -> None:
+    """Refuse an output that is already there, so that a long job fails before it starts.
+
+    Args:
+        mark: a file that every folder of this kind holds. ``force`` replaces no other folder, so
+            that a slip of the hand does not remove the user's images.
+
+    Raises:
+        OutputError: if ``path`` exists and ``force`` is false, or ``mark`` is not in it.
+    """
+    if not path.exists():
+        return
+    if not force:
         raise OutputError(f"{path} exists already; choose another name, or pass --force to replace")
+    if mark and not (path / mark).is_file() and not (path.is_dir() and not any(path.iterdir())):
+        raise OutputError(
+            f"{path} has no {mark}, so --force would remove something else than what is written "
+            "here; choose another name"
+        )
 
 
 @contextmanager
-def new_folder(path: Path, *, force: bool = False) -> Iterator[Path]:
+def new_folder(path: Path, *, force: bool = False, mark: str = "") -> Iterator[Path]:
     """Yield an empty temporary folder that becomes ``path`` when the block ends without error.
 
     Nothing appears under ``path`` before everything is written; an error removes what was there.
 
     Raises:
-        OutputError: if ``path`` exists and ``force`` is false, or if it cannot be written.
+        OutputError: as :func:`refuse_existing` says, or if it cannot be written.
     """
-    refuse_existing(path, force)
+    refuse_existing(path, force, mark=mark)
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -56,6 +56,7 @@ class Evaluation(_Frozen):
 
     split: str
     images: int
+    skipped_unreadable: int = 0
     dataset_fingerprint: str
     interpreter: str
     float32: Figures
@@ -141,6 +142,12 @@ def _class_figures(confusion: NDArray[Any], i: int, label: str, f1: float) -> Cl
     )
 
 
+def only_answer(figures: Figures) -> str | None:
+    """The class that a classifier gives for every image, or None if it gives several."""
+    given = [c.label for i, c in enumerate(figures.classes) if any(r[i] for r in figures.confusion)]
+    return given[0] if len(given) == 1 else None
+
+
 def baselines(truth: NDArray[np.int64], labels: tuple[str, ...]) -> Baselines:
     """Majority-class accuracy, and the expected accuracy of guessing with the classes' shares."""
     shares = np.bincount(truth, minlength=len(labels)) / len(truth)
@@ -173,6 +180,7 @@ def compare(
     split: str,
     fingerprint: str,
     interpreter: str,
+    skipped: int = 0,
 ) -> Evaluation:
     """int8 against float32 on the same images.
 
@@ -180,6 +188,7 @@ def compare(
         float32: (N, classes) scores of the float32 model.
         int8: (N, classes) dequantized scores of the int8 model.
         truth: (N,) class indices.
+        skipped: unreadable images that were left out.
     """
     both = figures(float32, truth, labels), figures(int8, truth, labels)
     float32_called, int8_called = float32.argmax(axis=1), int8.argmax(axis=1)
@@ -192,6 +201,7 @@ def compare(
     return Evaluation(
         split=split,
         images=len(truth),
+        skipped_unreadable=skipped,
         dataset_fingerprint=fingerprint,
         interpreter=interpreter,
         float32=both[0],

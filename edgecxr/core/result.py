@@ -97,6 +97,7 @@ class DataInfo(_Frozen):
     split: str
     images: int
     images_in_split: int
+    skipped_unreadable: int
     fingerprint: str
     synthetic: bool
 

@@ -60,7 +60,21 @@ def read(source: Path) -> list[Entry]:
         entries = _read_csv(source)
     else:
         raise DataError(f"a folder or a .csv file was expected, found the file {source}")
+    _check_encoding(entries)
     return sorted(entries, key=lambda entry: entry.name)
+
+
+def _check_encoding(entries: Iterable[Entry]) -> None:
+    """Python stands in for bytes that are no UTF-8, and such a name can be neither hashed nor
+    printed."""
+    for entry in entries:
+        try:
+            entry.name.encode()
+        except UnicodeEncodeError as error:
+            raise DataError(
+                f"names must be UTF-8, found {os.fsencode(entry.name)!r}; rename that file or "
+                "folder, or set a UTF-8 locale"
+            ) from error
 
 
 def _folders(folder: Path) -> list[Path]:

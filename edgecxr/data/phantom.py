@@ -51,7 +51,8 @@ def write_phantoms(
 
     Raises:
         UsageError: for counts or a size that cannot be meant.
-        OutputError: if ``folder`` exists and ``force`` is false, or cannot be written.
+        OutputError: if ``folder`` exists and ``force`` is false or it holds no phantoms, or cannot
+            be written.
     """
     counts = {s: n for s, n in zip(SPLITS, (train, val, test), strict=True) if n}
     if not counts or min(counts.values()) < 0:
@@ -62,7 +63,7 @@ def write_phantoms(
     if not 64 <= size <= 1024:
         raise UsageError(f"phantoms have 64 to 1024 pixels along an edge, found {size}")
     jobs = [(s, label, i) for s, n in counts.items() for label in OPACITIES for i in range(n)]
-    with new_folder(folder, force=force) as temporary:
+    with new_folder(folder, force=force, mark=SYNTHETIC_MARKER) as temporary:
         (temporary / SYNTHETIC_MARKER).write_text(_NOTICE.format(seed=seed), encoding="utf-8")
         for split in counts:
             for label in OPACITIES:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgecxr.core.tflm import measure_arena
-from edgecxr.errors import MissingPackageError
+from edgecxr.errors import MissingPackageError, ModelError
 
 ALIGNMENT = 16
 MARGIN_SHARE = 20  # one twentieth
@@ -46,15 +46,26 @@ def arena_for(model: Path, given: int | None = None) -> Arena:
     """The arena for a ``.tflite`` file: ``given`` by hand, or measured in a process of its own.
 
     Raises:
-        ModelError: if TFLM refuses the model.
+        ModelError: if TFLM refuses the model, or cannot run it in ``given`` bytes.
         MissingPackageError: if nothing is given and tflite-micro is not installed.
     """
-    if given is not None:
-        return Arena(given, None, None, "given with --arena, not measured")
     try:
         found = measure_arena(model)
-    except MissingPackageError as error:
+    except (MissingPackageError, ModelError) as error:
+        if given is not None:
+            return Arena(given, None, None, "given with --arena, not measured")
+        if isinstance(error, ModelError):
+            raise
         raise MissingPackageError(f"{error}, or give the size with --arena BYTES") from error
+    if given is not None:
+        # Activations take as much on every machine; only the structures beside them may shrink.
+        if given < found.head:
+            raise ModelError(
+                f"expected an --arena of at least {found.head:,} bytes, which the activations "
+                f"alone take, found {given:,}; leave it out to have it measured"
+            )
+        how = f"given with --arena; TFLM used {found.bytes_used:,} bytes on this host"
+        return Arena(given, None, None, how)
     size = with_margin(found.bytes_used)
     how = (
         f"measured with tflite-micro {found.version} on a {8 * found.pointer_bytes}-bit host, "

@@ -67,13 +67,18 @@ def _normalised(layer: Callable[..., Any], x: Any, **settings: Any) -> Any:
 ARCHITECTURES: dict[str, Callable[[Spec], keras.Model]] = {"mobilenet_v1": mobilenet_v1}
 
 
+def check(name: str) -> None:
+    """Raise UsageError if there is no such architecture."""
+    if name not in ARCHITECTURES:
+        known = ", ".join(sorted(ARCHITECTURES))
+        raise UsageError(f"expected an architecture of {known}, found {name!r}")
+
+
 def build(name: str, spec: Spec) -> keras.Model:
     """Build an architecture by its name.
 
     Raises:
         UsageError: if there is no such architecture.
     """
-    if name not in ARCHITECTURES:
-        known = ", ".join(sorted(ARCHITECTURES))
-        raise UsageError(f"expected an architecture of {known}, found {name!r}")
+    check(name)
     return ARCHITECTURES[name](spec)

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import io
 import shutil
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from edgecxr.core.files import write_atomic
 from edgecxr.errors import TrainingError, UsageError
@@ -76,10 +77,8 @@ class Checkpoint:
             )
         try:
             found = RunState.model_validate_json(path.read_text(encoding="utf-8"))
-        except (ValidationError, ValueError) as error:
-            raise TrainingError(
-                f"{path} cannot be read; start over with --force ({error})"
-            ) from error
+        except ValueError as error:
+            raise _damaged(path) from error
         _check_same_run(found, state, folder)
         return cls(folder, found)
 
@@ -146,5 +145,10 @@ def _assign(variables: list[Any], path: Path) -> None:
         with np.load(path) as arrays:
             for i, variable in enumerate(variables):
                 variable.assign(arrays[f"arr_{i}"])
-    except (OSError, ValueError, KeyError) as error:
-        raise TrainingError(f"{path} cannot be read; start over with --force ({error})") from error
+    # numpy says EOFError of an empty file, and leaves a cut one to zipfile.
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise _damaged(path) from error
+
+
+def _damaged(path: Path) -> TrainingError:
+    return TrainingError(f"{path} cannot be read; start over with --force")

@@ -47,7 +47,8 @@ def fit(
     """Train until the last epoch or until early stopping, from wherever ``checkpoint`` stands.
 
     Args:
-        initial: a ``model.keras`` whose weights are taken where their shapes fit.
+        initial: a ``model.keras`` of the same architecture and width, whose weights are taken;
+            the head's too if it has as many classes.
         on_epoch: called after each epoch with its row of the learning curve.
 
     Returns:
@@ -55,7 +56,7 @@ def fit(
 
     Raises:
         DataError: if a split is empty.
-        TrainingError: if the loss is no longer a number.
+        TrainingError: if the loss is no longer a number, or ``initial`` does not fit.
     """
     settings = checkpoint.state.settings
     _check_images(train, validation)
@@ -135,18 +136,17 @@ def _warm_start(model: keras.Model, path: Path) -> None:
 
     sources = [x for x in keras.saving.load_model(path, compile=False).layers if x.weights]
     targets = [x for x in model.layers if x.weights]
-    taken = 0
-    # The heads differ where the classes do; the head is last, so the rest pairs up in order.
-    for layer, other in zip(targets, sources, strict=False):
-        weights = other.get_weights()
-        if [w.shape for w in weights] == [w.shape for w in layer.get_weights()]:
-            layer.set_weights(weights)
-            taken += 1
-    if taken == 0:
+    pairs = list(zip(targets, sources, strict=False))
+    fitting = [[w.shape for w in a.weights] == [w.shape for w in b.weights] for a, b in pairs]
+    # The head is last. It alone may differ, where the classes do.
+    if len(targets) != len(sources) or not all(fitting[:-1]):
         raise TrainingError(
-            f"no layer of {path} has the shape of one here; "
+            f"the layers of {path} have other shapes than those here; "
             "--init needs a bundle of the same architecture and width"
         )
+    for (layer, other), fits in zip(pairs, fitting, strict=True):
+        if fits:
+            layer.set_weights(other.get_weights())
 
 
 def class_weights(labels: NDArray[np.int64], classes: int) -> NDArray[np.float32]:

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecxr.core.bundle import FILES, Bundle, QuantizationRecord, file_record
-from edgecxr.core.files import write_atomic
+from edgecxr.core.bundle import Bundle, QuantizationRecord
 from edgecxr.core.interpreter import open_interpreter
 from edgecxr.errors import DataError, ModelError
 from edgecxr.training.fit import Images
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
 INPUT_SCALE = 1.0 / 128.0
 INPUT_ZERO_POINT = 0
+REPRESENTATIVE_IMAGES = 256
 
 
 @dataclass(frozen=True)
@@ -55,13 +55,10 @@ def quantize(
     float32 = _convert(model, None)
     int8 = _convert(model, train.pixels[np.sort(chosen)])
     record, agreement = _check(float32, int8, validation, representative=len(chosen), seed=seed)
-    for kind, content in (("float32", float32), ("int8", int8)):
-        write_atomic(bundle.folder / FILES[kind], content)
-    files = dict(bundle.manifest.files)
-    for kind in ("float32", "int8"):
-        files[kind] = file_record(bundle.folder / FILES[kind])
     # Figures of earlier files do not describe these.
-    completed = bundle.with_manifest(quantization=record, files=files, metrics={})
+    completed = bundle.with_files(
+        {"float32": float32, "int8": int8}, quantization=record, metrics={}
+    )
     return Quantized(completed, agreement, len(validation.labels))
 
 

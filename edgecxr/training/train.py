@@ -12,6 +12,7 @@ import numpy as np
 
 from edgecxr.core.bundle import (
     FILES,
+    MANIFEST,
     Architecture,
     Bundle,
     InputShape,
@@ -21,10 +22,12 @@ from edgecxr.core.bundle import (
     file_record,
     write_manifest,
 )
-from edgecxr.core.files import new_folder, refuse_existing, sha256, write_atomic
+from edgecxr.core.files import check_writable, new_folder, refuse_existing, sha256, write_atomic
 from edgecxr.core.preprocess import Preprocessing
 from edgecxr.data.cache import LoadedDataset
 from edgecxr.data.load import LoadedSource
+from edgecxr.optional import require
+from edgecxr.training import architectures
 from edgecxr.training.checkpoint import Checkpoint, Epoch, RunState
 from edgecxr.training.curve import curve_csv, curve_png
 from edgecxr.training.fit import Images, fit
@@ -56,10 +59,18 @@ def begin(job: Job, *, resume: bool, force: bool) -> Checkpoint:
     """Check that the job may start, before anything slow happens.
 
     Raises:
-        OutputError: if the bundle exists and ``force`` is false.
-        UsageError: if an interrupted run is there that does not fit; see :class:`Checkpoint`.
+        OutputError: if the bundle exists and ``force`` is false, or if it is no bundle.
+        MissingPackageError: if the learning curve could not be drawn.
+        DataError: if there are no validation images.
+        UsageError: if there is no such architecture, or if an interrupted run is there that does
+            not fit; see :class:`Checkpoint`.
     """
-    refuse_existing(job.out, force)
+    refuse_existing(job.out, force, mark=MANIFEST)
+    check_writable(job.out.parent)
+    architectures.check(job.settings.architecture)
+    job.source.data.dataset.of_split("val")
+    # It draws the learning curve, after the last epoch: too late to find it missing.
+    require("matplotlib", extra="train")
     state = RunState(
         settings=job.settings,
         dataset_fingerprint=job.source.fingerprint,
@@ -89,7 +100,7 @@ def train(
         initial=job.init.path("keras") if job.init else None,
         on_epoch=on_epoch,
     )
-    with new_folder(job.out, force=force) as folder:
+    with new_folder(job.out, force=force, mark=MANIFEST) as folder:
         model.save(folder / FILES["keras"])
         _write_curve(folder, job, checkpoint.state)
         write_manifest(folder, _manifest(job, checkpoint.state, model, folder))

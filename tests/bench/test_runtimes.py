@@ -5,7 +5,7 @@ import pytest
 
 from edgecxr.bench import runtimes
 from edgecxr.bench.runtimes import RUNTIMES, choose
-from edgecxr.errors import UsageError
+from edgecxr.errors import MissingPackageError, UsageError
 
 
 def names(*wanted: str) -> list[str]:
@@ -29,7 +29,6 @@ def test_an_unknown_name_is_a_usage_error_that_lists_the_known() -> None:
         ({"ai-edge-litert", "tflite-runtime"}, ["litert", "litert-reference", "tflite-runtime"]),
         ({"tflite-runtime"}, ["litert", "litert-reference"]),
         ({"tensorflow"}, ["litert", "litert-reference"]),
-        (set(), []),
     ],
 )
 def test_by_default_what_is_installed_runs_once(monkeypatch, installed, expected) -> None:
@@ -42,6 +41,13 @@ def test_the_compiled_runtime_needs_a_compiler_only(monkeypatch) -> None:
     monkeypatch.setattr(runtimes, "_is_installed", lambda package: False)  # noqa: ARG005
     monkeypatch.setenv("CC", "true")
     assert names() == ["compiled"]
+
+
+def test_nothing_installed_is_said_with_the_way_out(monkeypatch) -> None:
+    monkeypatch.setattr(runtimes, "_is_installed", lambda _: False)
+    monkeypatch.setenv("CC", "no-such-compiler")
+    with pytest.raises(MissingPackageError, match="pip install ai-edge-litert"):
+        choose([])
 
 
 def test_only_optimized_kernels_have_threads() -> None:

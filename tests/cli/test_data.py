@@ -37,6 +37,17 @@ def test_phantom_refuses_a_folder_that_exists(
     assert "exists already" in capsys.readouterr().err
 
 
+def test_phantom_never_replaces_other_images(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = tmp_path / "xrays" / "train" / "normal" / "1.png"
+    mine.parent.mkdir(parents=True)
+    mine.write_bytes(b"precious")
+    assert main.run(["data", "phantom", str(tmp_path / "xrays"), *SMALL, "--force"]) == 1
+    assert "has no SYNTHETIC.txt" in capsys.readouterr().err
+    assert mine.read_bytes() == b"precious"
+
+
 def test_info(phantoms: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main.run(["data", "info", str(phantoms)]) == 0
     streams = capsys.readouterr()

@@ -30,12 +30,12 @@ def test_the_same_as_json(
     tiny_float32: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
-    arguments = ["--format", "tflm", "--out", str(out), "--arena", "20000", "--json"]
+    arguments = ["--format", "tflm", "--out", str(out), "--arena", "200000", "--json"]
     assert main.run(["export", str(tiny_float32), *arguments]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts["precision"] == "float32"
     assert facts["model_sha256"] == sha256(tiny_float32)
-    assert facts["arena"]["arena_bytes"] == 20000
+    assert facts["arena"]["arena_bytes"] == 200000
     assert facts["arena"]["measured_bytes"] is None
     for file in facts["files"]:
         assert (out / file["path"]).stat().st_size == file["bytes"]
@@ -44,7 +44,7 @@ def test_the_same_as_json(
 def test_exporting_twice_gives_the_same_bytes(tiny_int8: Path, tmp_path: Path) -> None:
     for name in ("one", "two"):
         out = str(tmp_path / name)
-        options = ["--format", "tflm", "--out", out, "--arena", "20000"]
+        options = ["--format", "tflm", "--out", out, "--arena", "200000"]
         assert main.run(["export", str(tiny_int8), *options]) == 0
     for name in FILES:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
@@ -65,7 +65,7 @@ def test_a_damaged_model_writes_nothing(
 
 
 def test_an_existing_folder_is_refused(tiny_int8: Path, tmp_path: Path) -> None:
-    options = ["--format", "tflm", "--arena", "20000", "--out", str(tmp_path)]
+    options = ["--format", "tflm", "--arena", "200000", "--out", str(tmp_path)]
     assert main.run(["export", str(tiny_int8), *options]) == 1
 
 

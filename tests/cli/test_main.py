@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -52,6 +54,40 @@ def test_json_errors_are_json(arguments: list[str], capsys: pytest.CaptureFixtur
     answer = json.loads(capsys.readouterr().out)
     assert set(answer) == {"error", "exit_code"}
     assert answer["exit_code"] == code > 0
+
+
+def test_a_group_without_a_verb_shows_its_help_and_no_empty_sentence(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main.run(["data"]) == 2
+    streams = capsys.readouterr()
+    assert "phantom" in streams.out + streams.err
+    assert "edgecxr: " not in streams.err
+
+
+def test_what_the_file_system_refuses_is_one_sentence(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def denied(folder: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr("os.scandir", denied)
+    assert main.run(["data", "info", str(tmp_path), "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["error"] == f"{tmp_path}: Permission denied"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("arguments", [["boards"], ["boards", "--json"]])
+def test_an_output_on_a_full_disk_is_one_sentence(arguments: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "edgecxr", *arguments],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert done.returncode == 1
+    assert done.stderr == ("edgecxr: the output could not be written: No space left on device\n")
 
 
 def test_ctrl_c_is_130(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

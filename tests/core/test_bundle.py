@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgecxr.core.bundle import Bundle
-from edgecxr.errors import BundleError
+from edgecxr.errors import BundleError, OutputError
 from tests.bundles import write_bundle
 
 
@@ -87,3 +89,28 @@ def test_any_nonsense_in_a_manifest_is_one_sentence(
 def test_a_changed_manifest_is_written(bundle: Bundle) -> None:
     bundle.with_manifest(name="other")
     assert Bundle.open(bundle.folder).manifest.name == "other"
+
+
+def test_files_and_their_records_change_together(bundle: Bundle) -> None:
+    bundle.with_files({"int8": b"other"}, name="new")
+    opened = Bundle.open(bundle.folder)
+    assert opened.path("int8").read_bytes() == b"other"
+    assert opened.manifest.name == "new"
+
+
+def test_a_full_disk_leaves_the_old_bundle_whole(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced = []
+
+    def full_at_the_second(handle: int) -> None:
+        synced.append(handle)
+        if len(synced) == 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    before = {path.name: path.read_bytes() for path in bundle.folder.iterdir()}
+    monkeypatch.setattr(os, "fsync", full_at_the_second)
+    with pytest.raises(OutputError, match="the disk is full"):
+        bundle.with_files({"int8": b"other"})
+    assert before == {path.name: path.read_bytes() for path in bundle.folder.iterdir()}
+    Bundle.open(bundle.folder)

@@ -89,3 +89,23 @@ def test_refuse_existing_lets_new_names_pass(tmp_path: Path) -> None:
     refuse_existing(tmp_path, force=True)
     with pytest.raises(OutputError, match="exists already"):
         refuse_existing(tmp_path)
+
+
+def test_force_replaces_only_a_folder_of_its_own_kind(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    refuse_existing(tmp_path / "images", force=True, mark="manifest.json")
+    (tmp_path / "images" / "precious.png").write_text("x")
+    with (
+        pytest.raises(OutputError, match=r"images has no manifest.json.*choose another name"),
+        new_folder(tmp_path / "images", force=True, mark="manifest.json"),
+    ):
+        pass
+    assert [p.name for p in (tmp_path / "images").iterdir()] == ["precious.png"]
+    (tmp_path / "images" / "manifest.json").write_text("{}")
+    refuse_existing(tmp_path / "images", force=True, mark="manifest.json")
+
+
+def test_force_does_not_take_a_file_for_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "notes").write_text("x")
+    with pytest.raises(OutputError, match=r"has no manifest\.json"):
+        refuse_existing(tmp_path / "notes", force=True, mark="manifest.json")

@@ -10,6 +10,7 @@ from edgecxr.core.metrics import (
     baselines,
     compare,
     figures,
+    only_answer,
     paired_difference,
     verdict,
     wilson,
@@ -105,3 +106,9 @@ def test_the_paired_interval_is_symmetric_and_never_empty(lost: int, won: int, n
     mirrored = paired_difference(won, lost, n)
     assert low < high
     assert (low, high) == pytest.approx((-mirrored[1], -mirrored[0]))
+
+
+def test_a_model_with_one_answer_is_seen() -> None:
+    truth = np.array([0, 1, 2, 2])
+    assert only_answer(figures(one_hot([1, 1, 1, 1]), truth, LABELS)) == "b"
+    assert only_answer(figures(one_hot([1, 1, 1, 0]), truth, LABELS)) is None

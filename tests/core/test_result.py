@@ -63,6 +63,7 @@ def result(*rows: BenchRow) -> BenchResult:
         split="test",
         images=100,
         images_in_split=355,
+        skipped_unreadable=0,
         fingerprint="f",
         synthetic=True,
     )

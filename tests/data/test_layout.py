@@ -52,6 +52,13 @@ def test_other_names_of_the_splits_are_known(tmp_path: Path) -> None:
     assert [entry.split for entry in read(tmp_path)] == ["test", "train", "val"]
 
 
+@pytest.mark.skipif(os.name != "posix", reason="names are bytes on POSIX only")
+def test_a_name_that_is_no_utf_8_is_refused(tmp_path: Path) -> None:
+    touch(tmp_path, "a/1.png", "b/2.png", os.fsdecode(b"b/\xe9.png"))
+    with pytest.raises(DataError, match=r"names must be UTF-8, found b'b/\\xe9.png'; rename"):
+        read(tmp_path)
+
+
 def test_what_is_no_image_is_left_out(tmp_path: Path) -> None:
     touch(tmp_path, "a/1.png", "a/Thumbs.db", "a/._1.png", "b/2.png", "__MACOSX/a/1.png", "x.png")
     touch(tmp_path, ".git/a/3.png")

@@ -35,6 +35,12 @@ def test_a_given_size_is_taken_as_it_is(small_int8: Path) -> None:
     assert (arena.size, arena.measured, arena.margin) == (12345, None, None)
 
 
+def test_a_given_size_that_cannot_hold_the_activations_is_refused(small_int8: Path) -> None:
+    pytest.importorskip("tflite_micro")
+    with pytest.raises(ModelError, match=r"--arena of at least [\d,]+ bytes.*found 5;"):
+        arena_for(small_int8, 5)
+
+
 def test_without_tflite_micro_both_ways_out_are_named(
     small_int8: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

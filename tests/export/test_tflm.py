@@ -83,7 +83,7 @@ def test_settings_hold_the_model_s_constants(source: Source) -> None:
         "constexpr float kOutputScale = 0.00390625f;",
         "constexpr int32_t kOutputZeroPoint = -128;",
         "constexpr size_t kArenaBytes = 4096;",
-        "// Tensor arena: given with --arena, not measured.",
+        "// Tensor arena: given with --arena; TFLM used ",
         "// Preprocessing: a bare .tflite file does not say.",
     ):
         assert line in text

@@ -71,6 +71,13 @@ def test_an_existing_output_is_refused_before_any_work(
     assert before == {p.name: p.stat().st_mtime_ns for p in trained[0].iterdir()}
 
 
+def test_force_does_not_replace_the_images_by_the_bundle(phantoms: Path) -> None:
+    outcome = edgecxr("train", phantoms, "--out", phantoms, *TRAIN, "--force")
+    assert outcome.exit_code == 1
+    assert "has no manifest.json" in outcome.err
+    assert (phantoms / "train").is_dir()
+
+
 def test_a_changed_file_of_a_bundle_is_refused(
     quantized: tuple[Path, Outcome], phantoms: Path, tmp_path: Path
 ) -> None:
@@ -105,6 +112,7 @@ def test_an_unreadable_image_stops_training_and_can_be_skipped(
     )  # fmt: skip
     assert skipped.exit_code == 0, skipped.err
     assert '"skipped_unreadable": 1' in skipped.out
+    assert "unreadable images left out: 1, such as train/normal/" in skipped.err
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount a small file system")

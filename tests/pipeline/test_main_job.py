@@ -80,6 +80,23 @@ def test_quantize_again_needs_force(quantized: tuple[Path, Outcome], phantoms: P
     assert "is quantized already; pass --force" in again.err
 
 
+def test_quantize_on_other_classes_is_refused_and_changes_nothing(
+    quantized: tuple[Path, Outcome], tmp_path: Path
+) -> None:
+    before = {path.name: path.read_bytes() for path in quantized[0].iterdir()}
+    for label in ("cat", "dog"):
+        for i in range(8):
+            path = tmp_path / "train" / label / f"{i}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.full((64, 64), 20 * i + ord(label[0]) % 20, np.uint8)).save(path)
+    outcome = edgecxr(
+        "quantize", quantized[0], "--data", tmp_path, "--force", "--representative", "4"
+    )
+    assert outcome.exit_code == 1
+    assert "found cat, dog" in outcome.err
+    assert before == {path.name: path.read_bytes() for path in quantized[0].iterdir()}
+
+
 def test_evaluate_agrees_with_counting_by_hand(
     quantized: tuple[Path, Outcome], phantoms: Path
 ) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from edgecxr.errors import DataError, TrainingError, UsageError
+from edgecxr.training.architectures import Spec, build
 from edgecxr.training.augment import Augmentation, augment
 from edgecxr.training.checkpoint import Checkpoint, Epoch, RunState
 from edgecxr.training.fit import Images, class_weights, fit
@@ -75,10 +76,58 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
         begin(tmp_path, resume=True)
 
 
+def test_a_state_of_another_version_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "state.json").write_text('{"more": 1}')
+    with pytest.raises(TrainingError) as caught:
+        begin(tmp_path, resume=True)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("left", [0, 1000, -30])
+def test_a_cut_checkpoint_is_named(tmp_path: Path, left: int) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(begin(tmp_path), interrupt_after=1)
+    arrays = tmp_path / "epoch-1.npz"
+    arrays.write_bytes(arrays.read_bytes()[:left])
+    with pytest.raises(TrainingError, match=r"epoch-1.npz cannot be read; start over with --force"):
+        run(begin(tmp_path, resume=True))
+
+
 def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path) -> None:
     settings = SETTINGS.model_copy(update={"learning_rate": 1e30, "schedule": "constant"})
     with pytest.raises(TrainingError, match=r"no longer a number in epoch 1 .*--learning-rate"):
         run(begin(tmp_path / "nan", settings))
+
+
+def saved_model(path: Path, settings: TrainingSettings, classes: int) -> Path:
+    spec = Spec(32, 32, 1, classes, settings.width_multiplier)
+    build(settings.architecture, spec).save(path)
+    return path
+
+
+def test_a_warm_start_takes_all_but_a_head_of_other_classes(tmp_path: Path) -> None:
+    initial = saved_model(tmp_path / "init.keras", SETTINGS, classes=3)
+    still = SETTINGS.model_copy(update={"learning_rate": 1e-12, "epochs": 1, "weight_decay": 0})
+    checkpoint = begin(tmp_path / "warm", still)
+    model = fit(
+        images(28), images(10, seed=1), 2, checkpoint, initial=initial, on_epoch=lambda _: None
+    )
+    import keras
+
+    kernels = [w for w in model.trainable_weights if "kernel" in w.path]
+    given = [w for w in keras.saving.load_model(initial).trainable_weights if "kernel" in w.path]
+    for mine, theirs in zip(kernels[:-1], given[:-1], strict=True):
+        np.testing.assert_allclose(np.asarray(mine), np.asarray(theirs), atol=1e-6)
+
+
+def test_a_warm_start_from_another_width_is_refused(tmp_path: Path) -> None:
+    wider = SETTINGS.model_copy(update={"width_multiplier": 0.2})
+    initial = saved_model(tmp_path / "init.keras", wider, classes=2)
+    with pytest.raises(TrainingError, match="same architecture and width"):
+        fit(
+            images(28), images(10), 2, begin(tmp_path / "x"), initial=initial,
+            on_epoch=lambda _: None,
+        )  # fmt: skip
 
 
 def test_early_stopping_counts_from_the_best_epoch(tmp_path: Path) -> None:
