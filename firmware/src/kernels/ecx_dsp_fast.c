@@ -10,14 +10,16 @@
 
 #include "ecx_dsp_fast.h"
 
-/* Cells outside the map lie in the first and in the last word of a channel. */
+/* Cells outside the map lie in the first and in the last word of a channel, so the last word of one
+ * and the first of the next are neighbours. */
 static void pad_row(int8_t *row, uint32_t channels, int32_t stride) {
-  const uint32_t outside = 0x80808080u;
-  for (; channels != 0; --channels) {
-    memcpy(row, &outside, 4);
+  const uint64_t outside = 0x8080808080808080u;
+  memcpy(row, &outside, 4);
+  for (row += stride - 4; channels > 1; --channels) {
+    memcpy(row, &outside, 8);
     row += stride;
-    memcpy(row - 4, &outside, 4);
   }
+  memcpy(row, &outside, 4);
 }
 
 /* Three pixels to pairs of int16 [ceil8(in_c) / 2][3]; what is missing repeats the last one. This

@@ -42,7 +42,8 @@
 #define FRAME_PIXELS 36
 #define FRAME_TILE_STEP 44
 #define FRAME_TILES 48
-#define FRAME_SIZE 52
+#define FRAME_NEXT 52 /* what follows the first group of taps: another one, or the end */
+#define FRAME_SIZE 60
 
 /* The first step of a pair: the biases wait in A2 and B2, so no sum is set first. */
         .macro  first w
@@ -109,16 +110,21 @@
         .endm
 
 /* Copies the job to the frame and turns `finish` from an index into an address. */
-        .macro  enter finishes
+        .macro  enter finishes, group
         push    {r4-r11, lr}
         sub     sp, sp, #FRAME_SIZE
         mov     r9, sp
         ldm     r0!, {r1-r7}
         stm     r9!, {r1-r7}
+        subs    r7, r7, r6              /* bytes of expanded pixels */
         ldm     r0, {r1-r6}
         adr     r8, \finishes
         ldr     r1, [r8, r1]
         stm     r9, {r1-r6}
+        cmp     r7, #(6 * \group)
+        it      ne
+        ldrne   r1, [r8, #8]
+        str     r1, [sp, #FRAME_NEXT]
         .endm
 
 /* Expands the next three pixels, unless they are already; ready for the first pair. */
@@ -183,7 +189,7 @@ expand: expand_4
         .global ecx_dsp_pixels_by_8
         .type   ecx_dsp_pixels_by_8, %function
 ecx_dsp_pixels_by_8:
-        enter   finishes_8
+        enter   finishes_8, 8
 tile_8: start_tile
 pair_8: ldm     STREAM!, {A2, B2}
         ldm     STREAM!, {W0, W1, W2}
@@ -192,12 +198,12 @@ pair_8: ldm     STREAM!, {A2, B2}
         step    W2
         ldr     W0, [STREAM], #4
         step    W0
-        b       more_8
+        ldr     pc, [sp, #FRAME_NEXT]
         .balign 4
 eight:  three
         ldr     W0, [STREAM], #4
         step    W0
-more_8: ldr     X0, [sp, #FRAME_X_END]
+        ldr     X0, [sp, #FRAME_X_END]
         cmp     X, X0
         bne     eight
         ldr     pc, [sp, #FRAME_FINISH]
@@ -210,6 +216,7 @@ end_8:  end_tile tile_8
 finishes_8:
         .word   finish_8_4 + 1
         .word   finish_8_7 + 1
+        .word   eight + 1
         .size   ecx_dsp_pixels_by_8, . - ecx_dsp_pixels_by_8
 
 /* Taps in groups of 32: 0.71 instructions per MAC. */
@@ -218,7 +225,7 @@ finishes_8:
         .global ecx_dsp_pixels_by_32
         .type   ecx_dsp_pixels_by_32, %function
 ecx_dsp_pixels_by_32:
-        enter   finishes_32
+        enter   finishes_32, 32
 tile_32:
         start_tile
 pair_32:
@@ -232,7 +239,7 @@ pair_32:
         .endr
         ldr     W0, [STREAM], #4
         step    W0
-        b       more_32
+        ldr     pc, [sp, #FRAME_NEXT]
         .balign 4
 thirty_two:
         .rept   5
@@ -240,7 +247,6 @@ thirty_two:
         .endr
         ldr     W0, [STREAM], #4
         step    W0
-more_32:
         ldr     X0, [sp, #FRAME_X_END]
         cmp     X, X0
         bne     thirty_two
@@ -254,6 +260,7 @@ end_32: end_tile tile_32
 finishes_32:
         .word   finish_32_4 + 1
         .word   finish_32_7 + 1
+        .word   thirty_two + 1
         .size   ecx_dsp_pixels_by_32, . - ecx_dsp_pixels_by_32
 
 #endif
