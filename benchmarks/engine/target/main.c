@@ -120,8 +120,7 @@ int main(void) {
   calibrate();
 #endif
   for (uint32_t i = 0; i < IMAGE_COUNT; ++i) {
-    const uint32_t ticks =
-        infer((const uint8_t *)IMAGES + i * MODEL_INPUT_HEIGHT * PIXELS);
+    const uint32_t ticks = infer((const uint8_t *)IMAGES + i * MODEL_INPUT_HEIGHT * PIXELS);
     if (i == 0) {
 #ifdef ECX_TRACE
       (void)ticks;

@@ -13,7 +13,7 @@
 
 #if defined(BOARD_MPS2_AN386)
 /* CMSDK timer at 25 MHz, counting down: 1.6 ticks per instruction. */
-#define TICKS_TO_INSTRUCTIONS(ticks) (((ticks) * 5u + 4u) / 8u)
+#define TICKS_TO_INSTRUCTIONS(ticks) (((ticks)*5u + 4u) / 8u)
 #define IMAGES 0x21000000u
 static inline void timer_start(void) {
   REGISTER(0x40000000) = 0;
@@ -21,10 +21,12 @@ static inline void timer_start(void) {
   REGISTER(0x40000004) = 0xffffffffu;
   REGISTER(0x40000000) = 1;
 }
-static inline uint32_t timer_ticks(void) { return 0xffffffffu - REGISTER(0x40000004); }
+static inline uint32_t timer_ticks(void) {
+  return 0xffffffffu - REGISTER(0x40000004);
+}
 #elif defined(BOARD_MICROBIT)
 /* nRF51 TIMER0 at 16 MHz: 1.024 ticks per instruction. */
-#define TICKS_TO_INSTRUCTIONS(ticks) ((uint32_t)(((uint64_t)(ticks) * 125u + 64u) / 128u))
+#define TICKS_TO_INSTRUCTIONS(ticks) ((uint32_t)(((uint64_t)(ticks)*125u + 64u) / 128u))
 #define IMAGES 0x3d000u
 static inline void timer_start(void) {
   REGISTER(0x40008508) = 3; /* 32 bits */
@@ -45,7 +47,9 @@ static inline void semihosting(uint32_t operation, const void *argument) {
   register const void *r1 __asm__("r1") = argument;
   __asm__ volatile("bkpt 0xab" : "+r"(r0) : "r"(r1) : "memory");
 }
-static inline void print(const char *text) { semihosting(4, text); }
+static inline void print(const char *text) {
+  semihosting(4, text);
+}
 static inline void leave(int succeeded) {
   semihosting(0x18, (const void *)(succeeded ? 0x20026u : 0x20023u));
 }

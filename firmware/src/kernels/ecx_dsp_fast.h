@@ -34,8 +34,8 @@ typedef struct {
   const uint32_t *stream;
   const int8_t *weights;
   const uint32_t *stream_end;
-  int32_t length;   /* input cells that the pairs pass */
-  int32_t steps[4]; /* from the end of one channel's pairs to the next one: rows, output */
+  int32_t length;        /* input cells that the pairs pass */
+  int32_t steps[4];      /* from the end of one channel's pairs to the next one: rows, output */
   const int8_t *rows[3]; /* these four lie one step before the first channel */
   int8_t *y;
 } ecx_dsp_row;

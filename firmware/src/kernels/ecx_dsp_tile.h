@@ -21,8 +21,12 @@ ECX_INLINE uint32_t ecx_load_4(const int8_t *x) {
 }
 
 /* Bytes 0 and 2, or 1 and 3, as two int16. */
-ECX_INLINE uint32_t ecx_even(uint32_t word) { return (uint32_t)__sxtb16((int8x4_t)word); }
-ECX_INLINE uint32_t ecx_odd(uint32_t word) { return ecx_even(word >> 8 | word << 24); }
+ECX_INLINE uint32_t ecx_even(uint32_t word) {
+  return (uint32_t)__sxtb16((int8x4_t)word);
+}
+ECX_INLINE uint32_t ecx_odd(uint32_t word) {
+  return ecx_even(word >> 8 | word << 24);
+}
 
 ECX_INLINE int32_t ecx_mac(uint32_t x, uint32_t w, int32_t sum) {
   return __smlad((int16x2_t)x, (int16x2_t)w, sum);

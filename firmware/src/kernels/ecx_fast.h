@@ -28,14 +28,14 @@ typedef struct {
    * taps, k in the low half and k + 1 in the high one; a half is 256 * a + b. So the sum over whole
    * halves, less the sum over their low bytes, is 256 times the sum of a. */
   const uint32_t *stream;
-  uint16_t in_c, out_c; /* out_c is even */
+  uint16_t in_c, out_c;                 /* out_c is even */
   int32_t pixel_stride, channel_stride; /* of y, in bytes */
-  uint8_t shift; /* 4 or 7; 8 more for the even channels */
+  uint8_t shift;                        /* 4 or 7; 8 more for the even channels */
 } ecx_fast_pointwise;
 
 /* y[p * pixel_stride + c * channel_stride] for n pixels x[n][in_c]; y overlaps neither x nor
  * scratch. */
-#define ECX_FAST_POINTWISE_SCRATCH(in_c, out_c) \
+#define ECX_FAST_POINTWISE_SCRATCH(in_c, out_c)                                                    \
   (6u * (((uint32_t)(in_c) + 7u) & ~7u) + 3u * (uint32_t)(out_c))
 void ecx_fast_pointwise_s8(const int8_t *x, int8_t *y, uint32_t n, const ecx_fast_pointwise *layer,
                            void *scratch);
@@ -44,20 +44,21 @@ typedef struct {
   /* [channel] of { bias, multiplier }, then bytes [channel][3][3] of weights. The sum is kept times
    * 256. */
   const uint32_t *stream;
-  const int8_t *padding;  /* cells of one channel of a row outside the map */
-  uint16_t channels;      /* of the output */
+  const int8_t *padding; /* cells of one channel of a row outside the map */
+  uint16_t channels;     /* of the output */
   uint16_t out_w;
-  int32_t in_stride;      /* from a channel to the next; 0 if all read the one channel there is */
+  int32_t in_stride; /* from a channel to the next; 0 if all read the one channel there is */
   int32_t pixel_stride, channel_stride; /* of y, in bytes */
-  uint8_t stride;         /* 1 or 2 */
-  uint8_t first;          /* cell that the first output reads first: 1 - left padding */
+  uint8_t stride;                       /* 1 or 2 */
+  uint8_t first; /* cell that the first output reads first: 1 - left padding */
 } ecx_fast_depthwise;
 
 /* One output row from three planar rows; a NULL row lies outside the map. */
 void ecx_fast_depthwise_s8(const int8_t *const *rows, int8_t *y, const ecx_fast_depthwise *layer);
 
-/* Both kernels fill the cells outside the map when pixel_stride is 1 and channel_stride is not: y is column 0 of a
- * planar row of out_c (or channels) times channel_stride bytes, and y - 1 is 4-byte aligned. */
+/* Both kernels fill the cells outside the map when pixel_stride is 1 and channel_stride is not: y
+ * is column 0 of a planar row of out_c (or channels) times channel_stride bytes, and y - 1 is
+ * 4-byte aligned. */
 
 #define ECX_FAST_SCALED_SHIFT 12
 
