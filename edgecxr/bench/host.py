@@ -255,6 +255,7 @@ def _agreement(outcome: _Outcome, host: _Outcome | None) -> dict[str, object]:
     same_class = outcome.scores.argmax(axis=1) == host.scores.argmax(axis=1)
     same_bits = np.all(outcome.raw == host.raw, axis=1)
     return {
+        "compared_with": REFERENCE,
         "agreement_with_host": float(same_class.mean()),
         "bit_exact_with_host": float(same_bits.mean()),
         "max_score_difference": float(np.abs(outcome.scores - host.scores).max()),

@@ -51,10 +51,15 @@ class Refusal(_Message):
 
 
 class Measured(_Message):
-    """The worker's figures; bytes of memory, None where the system does not say."""
+    """The worker's figures; bytes of memory, None where the system does not say.
+
+    Attributes:
+        output_step: what one step of a raw score is worth; 1 where scores are not quantized.
+    """
 
     kind: Literal["measured"] = "measured"
     interpreter: InterpreterInfo
+    output_step: float
     latency_ms: Latency | None
     peak_memory_bytes: int | None
     model_memory_bytes: int | None

@@ -43,12 +43,19 @@ class BenchRow(_Frozen):
 
     Attributes:
         accuracy_ci95: Wilson interval.
-        agreement_with_host: share of images with the same top class as LiteRT's reference
-            kernels on this host, for the file of the same precision.
+        agreement_with_host: share of images with the same top class as ``compared_with`` has on
+            this host, for the same file.
         bit_exact_with_host: share of images whose raw scores are all the same as there.
         max_score_difference: the largest difference of one class score from there, 0 to 1.
-        flash_bytes, ram_bytes, stack_bytes: of a board's firmware; None on a host.
-        arena_bytes: TFLM's tensor arena, as counted by TFLM on this host.
+        compared_with: the host's runtime whose scores count.
+        instructions: the median of single inferences, where an emulator counts them.
+        flash_bytes, ram_bytes, stack_bytes: of a board's firmware; None on a host. RAM is what
+            the linker placed, without the stack; the stack is the most that was used.
+        arena_bytes: TFLM's tensor arena, as counted by TFLM on this host; on a board, what the
+            firmware reserves for its runtime.
+        clock_hz: of a board's processor.
+        compiler: of a board's firmware.
+        tried_again: exchanges with a board that were lost or damaged, and done again.
         peak_memory_bytes: highest resident memory of the process that ran the model.
         model_memory_bytes: that peak less what the process held before it loaded the model.
         error: why there are no figures, in one sentence.
@@ -63,12 +70,16 @@ class BenchRow(_Frozen):
     agreement_with_host: float | None = None
     bit_exact_with_host: float | None = None
     max_score_difference: float | None = None
+    compared_with: str | None = None
     latency_ms: Latency | None = None
     instructions: int | None = None
     flash_bytes: int | None = None
     ram_bytes: int | None = None
     stack_bytes: int | None = None
     arena_bytes: int | None = None
+    clock_hz: int | None = None
+    compiler: str | None = None
+    tried_again: int | None = None
     peak_memory_bytes: int | None = None
     model_memory_bytes: int | None = None
     model_bytes: int
@@ -124,6 +135,10 @@ def _in(unit: int, digits: int, size: int | None) -> str:
     return NOT_MEASURED if size is None else f"{size / unit:,.{digits}f}"
 
 
+def _millions(count: int | None) -> str:
+    return NOT_MEASURED if count is None else f"{count / 1e6:,.2f}"
+
+
 def _accuracy(row: BenchRow) -> str:
     if row.accuracy is None or row.accuracy_ci95 is None:
         return NOT_MEASURED
@@ -151,7 +166,11 @@ _COLUMNS: tuple[tuple[str, Callable[[BenchRow], str]], ...] = (
     ("p95\nms", _milliseconds("p95")),
     ("min\nms", _milliseconds("min")),
     ("max\nms", _milliseconds("max")),
+    ("instructions\nmillions", lambda row: _millions(row.instructions)),
     ("model\nbytes", lambda row: _in(1, 0, row.model_bytes)),
+    ("flash\nbytes", lambda row: _in(1, 0, row.flash_bytes)),
+    ("RAM\nbytes", lambda row: _in(1, 0, row.ram_bytes)),
+    ("stack\nbytes", lambda row: _in(1, 0, row.stack_bytes)),
     ("arena\nbytes", lambda row: _in(1, 0, row.arena_bytes)),
     ("peak\nMiB", lambda row: _in(MIB, 1, row.peak_memory_bytes)),
     ("of\nmodel\nMiB", lambda row: _in(MIB, 1, row.model_memory_bytes)),
@@ -208,6 +227,7 @@ def _summary(result: BenchResult) -> list[str]:
         f"Host: {host.cpu}, {host.cpus} CPUs, {host.architecture}{governor}{load}; {host.system}."
     ]
     lines.extend(_runtime_lines(result.rows))
+    lines.extend(_firmware_line(row) for row in result.rows if row.compiler is not None)
     data = result.data
     if data is not None:
         made = " Synthetic images: no claim about X-rays." if data.synthetic else ""
@@ -215,6 +235,7 @@ def _summary(result: BenchResult) -> list[str]:
             f"Accuracy on {data.images} of the {data.images_in_split} images of split "
             f"{data.split} of {data.source}; interval by Wilson.{made}"
         )
+        lines.extend(_cost_of_limit(data, result.rows))
     return lines
 
 
@@ -231,3 +252,29 @@ def _runtime_lines(rows: Sequence[BenchRow]) -> list[str]:
             f"{latency.runs} runs after {latency.warmup} for warm-up."
         ] = None
     return list(lines)
+
+
+def _firmware_line(row: BenchRow) -> str:
+    clock = "" if row.clock_hz is None else f", {row.clock_hz / 1e6:g} MHz"
+    again = f"; {row.tried_again} exchanges had to be tried again" if row.tried_again else ""
+    return (
+        f"{row.device} {row.precision}: {row.runtime}, {row.compiler}{clock}, "
+        f"model {row.model_sha256[:12]}{again}."
+    )
+
+
+def _cost_of_limit(data: DataInfo, rows: Sequence[BenchRow]) -> list[str]:
+    """How wide the interval is for want of images, by the first row that has one."""
+    from edgecxr.core.metrics import wilson
+
+    known = [(row.accuracy, row.accuracy_ci95) for row in rows if row.accuracy is not None]
+    if data.images >= data.images_in_split or not known:
+        return []
+    share, interval = known[0]
+    if share is None or interval is None:
+        return []
+    whole = wilson(round(share * data.images_in_split), data.images_in_split)
+    return [
+        f"The interval is {percent(interval[1] - interval[0])} points wide because of --limit; "
+        f"with all images it would be about {percent(whole[1] - whole[0])}."
+    ]

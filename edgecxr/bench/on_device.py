@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Measures a model on a device: every image over the wire, every score against the host's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecxr.bench.device import Device
+from edgecxr.bench.host import Progress
+from edgecxr.bench.protocol import DeviceInfo, Scores
+from edgecxr.bench.record import Record
+from edgecxr.bench.reference import Reference
+from edgecxr.core.metrics import wilson
+from edgecxr.core.result import BenchRow, Latency
+
+_WARMUP = 1
+
+
+def run_on_device(
+    device: Device,
+    model: Path,
+    images: NDArray[np.uint8],
+    truth: NDArray[np.int64] | None,
+    reference: Reference,
+    record: Record,
+    *,
+    progress: Progress,
+) -> BenchRow:
+    """Send every image that the record does not have yet, and make one row of all answers.
+
+    The record is removed at the end; it stays if the run is interrupted or fails.
+
+    Args:
+        model: the file that the firmware was made from; :func:`check_model` has seen to that.
+        images: uint8 pixels, shape (N, height, width).
+        truth: class indices, shape (N,), or None to measure no accuracy.
+
+    Raises:
+        DeviceError: if the device does not go on answering.
+    """
+    waiting = [index for index in range(len(images)) if index not in record.answers]
+    if waiting and device.info.keeps_image:
+        device.classify(images[waiting[0]], warmup=_WARMUP)
+    with progress(f"{device.name} {device.info.precision}", len(waiting)) as advance:
+        for index in waiting:
+            record.add(index, device.classify(images[index]))
+            advance(1)
+    answers = [record.answers[index] for index in range(len(images))]
+    info = device.read_info()
+    raw: Scores = np.array([answer.scores for answer in answers])
+    ticks = np.array([answer.ticks / answer.runs for answer in answers])
+    figures = {
+        **_accuracy(raw, truth),
+        **_agreement(raw, reference),
+        **_duration(ticks, info),
+        "tried_again": device.retries,
+    }
+    record.forget()
+    return _known(device.name, model, info).model_copy(update=figures)
+
+
+def _known(name: str, model: Path, info: DeviceInfo) -> BenchRow:
+    return BenchRow(
+        device=name,
+        runtime=info.runtime,
+        precision=info.precision,
+        flash_bytes=info.flash_bytes,
+        ram_bytes=info.static_ram_bytes,
+        stack_bytes=info.stack_bytes,
+        arena_bytes=info.arena_bytes,
+        clock_hz=info.clock_hz,
+        compiler=info.compiler,
+        model_bytes=model.stat().st_size,
+        model_sha256=info.sha256,
+    )
+
+
+def _accuracy(raw: Scores, truth: NDArray[np.int64] | None) -> dict[str, object]:
+    if truth is None:
+        return {"images": len(raw)}
+    right = int((raw.argmax(axis=1) == truth).sum())
+    interval = wilson(right, len(raw))
+    return {"images": len(raw), "accuracy": right / len(raw), "accuracy_ci95": interval}
+
+
+def _agreement(raw: Scores, reference: Reference) -> dict[str, object]:
+    same_class = raw.argmax(axis=1) == reference.raw.argmax(axis=1)
+    pairs = zip(raw, reference.raw, strict=True)
+    same_bits = [ours.tobytes() == theirs.tobytes() for ours, theirs in pairs]
+    return {
+        "compared_with": reference.runtime,
+        "agreement_with_host": float(same_class.mean()),
+        "bit_exact_with_host": float(np.mean(same_bits)),
+        "max_score_difference": float(reference.differences(raw).max()),
+    }
+
+
+def _duration(ticks: NDArray[np.float64], info: DeviceInfo) -> dict[str, object]:
+    """Milliseconds, or instructions where the device's clock counts those."""
+    if info.clock == "instructions":
+        return {"instructions": round(float(np.median(ticks)))}
+    if info.clock == "cycles" and info.clock_hz is None:
+        return {}
+    per_ms = 1000.0 if info.clock == "us" else (info.clock_hz or 0) / 1000
+    p50, p95 = np.percentile(ticks, (50, 95)) / per_ms
+    latency = Latency(
+        p50=float(p50),
+        p95=float(p95),
+        min=float(ticks.min() / per_ms),
+        max=float(ticks.max() / per_ms),
+        runs=len(ticks),
+        warmup=_WARMUP if info.keeps_image else 0,
+    )
+    return {"latency_ms": latency}
+
+
+def mismatch(row: BenchRow, reference: Reference) -> str | None:
+    """A sentence if the device's scores are not those of the host, as far as they must be."""
+    found = row.max_score_difference
+    if found is None or found <= reference.tolerance:
+        return None
+    same = row.bit_exact_with_host or 0.0
+    return (
+        f"expected {row.device} to give the scores of {reference.runtime} on this host, found "
+        f"{100 * (1 - same):.1f} % of the images with others, by up to {found:.2g}; "
+        "build the firmware again, and report it if that does not help"
+    )
