@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from edgecxr.core.metrics import wilson
 from edgecxr.core.result import BenchRow, Latency
 
 _WARMUP = 1
+_RANDOM_IMAGES = 8
 
 
 def run_on_device(
@@ -98,20 +100,30 @@ def _agreement(raw: Scores, reference: Reference) -> dict[str, object]:
     }
 
 
+def milliseconds(ticks: float, info: DeviceInfo) -> float | None:
+    """A time on the device's clock; None where that counts instructions, or has no known rate."""
+    if info.clock == "us":
+        return ticks / 1000
+    if info.clock == "cycles" and info.clock_hz is not None:
+        return 1000 * ticks / info.clock_hz
+    return None
+
+
 def _duration(ticks: NDArray[np.float64], info: DeviceInfo) -> dict[str, object]:
     """Milliseconds, or instructions where the device's clock counts those."""
     if info.clock == "instructions":
         return {"instructions": round(float(np.median(ticks)))}
-    if info.clock == "cycles" and info.clock_hz is None:
+    times = [milliseconds(float(count), info) for count in ticks]
+    known = [duration for duration in times if duration is not None]
+    if not known:
         return {}
-    per_ms = 1000.0 if info.clock == "us" else (info.clock_hz or 0) / 1000
-    p50, p95 = np.percentile(ticks, (50, 95)) / per_ms
+    p50, p95 = np.percentile(known, (50, 95))
     latency = Latency(
         p50=float(p50),
         p95=float(p95),
-        min=float(ticks.min() / per_ms),
-        max=float(ticks.max() / per_ms),
-        runs=len(ticks),
+        min=min(known),
+        max=max(known),
+        runs=len(known),
         warmup=_WARMUP if info.keeps_image else 0,
     )
     return {"latency_ms": latency}
@@ -128,3 +140,32 @@ def mismatch(row: BenchRow, reference: Reference) -> str | None:
         f"{100 * (1 - same):.1f} % of the images with others, by up to {found:.2g}; "
         "build the firmware again, and report it if that does not help"
     )
+
+
+def random_images(info: DeviceInfo) -> NDArray[np.uint8]:
+    """A few seeded pictures of noise, for a device that is measured without data."""
+    height, width, _ = info.input
+    return np.random.default_rng(1).integers(0, 256, (_RANDOM_IMAGES, height, width), np.uint8)
+
+
+def device_notes(rows: Sequence[BenchRow]) -> tuple[str, ...]:
+    """What the figures of devices' rows mean."""
+    lines = []
+    if rows:
+        lines.append(
+            "On a device: every image went over the wire, and every score was compared bit for bit "
+            f"with {' and '.join(sorted({str(row.compared_with) for row in rows}))} on this host."
+        )
+    if any(row.latency_ms for row in rows):
+        lines.append("Latency on a device: by its own clock, one inference at a time.")
+    if any(row.instructions for row in rows):
+        lines.append(
+            "Instructions: counted exactly by the emulator; the median inference. They are no "
+            "milliseconds."
+        )
+    if any(row.ram_bytes for row in rows):
+        lines.append(
+            "RAM: placed by the linker, without the stack. Stack: the most that was used. "
+            "Arena: the part of the RAM that the runtime computes in."
+        )
+    return tuple(lines)

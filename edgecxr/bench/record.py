@@ -47,7 +47,7 @@ class Record:
         self._classes = len(info.labels)
         self.answers: dict[int, Inference] = {}
         if self.path.exists():
-            for line in self.path.read_text(encoding="utf-8").splitlines():
+            for line in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
                 self._remember(line, len(images))
 
     def _remember(self, line: str, count: int) -> None:

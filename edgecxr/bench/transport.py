@@ -43,15 +43,18 @@ class Transport(Protocol):
 class SerialTransport:
     """A serial port, or whatever pyserial opens by URL, such as ``socket://localhost:5000``.
 
+    Args:
+        name: what the user calls it, if not by its port.
+
     Raises:
         DeviceError: if it cannot be opened; the sentence says what to do.
         UsageError: if it is no port and no URL that pyserial knows.
     """
 
-    def __init__(self, port: str) -> None:
+    def __init__(self, port: str, name: str | None = None) -> None:
         import serial
 
-        self.name = port
+        self.name = name or port
         try:
             self._line = serial.serial_for_url(port, BAUD, timeout=0, do_not_open=True)
             if "://" not in port:

@@ -27,14 +27,20 @@ class PrecisionName(StrEnum):
 
 DATA = "Data"
 MEASURING = "Measuring"
+HOST = "host"
 
 
 def bench(
     model: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle folder.")],
     device: Annotated[
         list[str] | None,
-        typer.Option(help="Where to measure: host. Repeatable.", show_default="host"),
+        typer.Option(
+            help="Where to measure: host, serial (the one board that is attached), a serial port, "
+            "a URL such as socket://localhost:5000, or emulator:BOARD. Repeatable.",
+            show_default="host",
+        ),
     ] = None,
+    port: common.PortOption = None,
     data: Annotated[
         Path | None,
         typer.Option(
@@ -55,7 +61,8 @@ def bench(
     runtime: Annotated[
         list[str] | None,
         typer.Option(
-            help="litert, litert-reference, tflm, compiled or tflite-runtime. Repeatable.",
+            help="On the host: litert, litert-reference, tflm, compiled or tflite-runtime. "
+            "Repeatable.",
             show_default="all that are installed",
             rich_help_panel=MEASURING,
         ),
@@ -67,7 +74,7 @@ def bench(
         ),
     ] = None,
     runs: Annotated[
-        int, typer.Option(min=1, help="Timed inferences.", rich_help_panel=MEASURING)
+        int, typer.Option(min=1, help="Timed inferences on the host.", rich_help_panel=MEASURING)
     ] = 200,
     warmup: Annotated[
         int, typer.Option(min=0, help="Inferences before them.", rich_help_panel=MEASURING)
@@ -76,6 +83,15 @@ def bench(
         int,
         typer.Option(min=1, help="Threads, where the runtime has any.", rich_help_panel=MEASURING),
     ] = 1,
+    timeout: common.TimeoutOption = 10.0,
+    fresh: Annotated[
+        bool,
+        typer.Option(
+            "--fresh",
+            help="Measure all images on a device, also those that an interrupted run has done.",
+            rich_help_panel=MEASURING,
+        ),
+    ] = False,
     skip_unreadable: common.SkipOption = False,
     cache: common.CacheOption = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a GitHub table.")] = False,
@@ -83,51 +99,70 @@ def bench(
 ) -> None:
     """Measure accuracy, latency and memory of the int8 and the float32 model.
 
-    Each runtime and precision runs in a process of its own. Latency is that of a single inference:
-    the copy of one prepared image into the model and the run, without decoding the image or
-    reading the scores.
+    On the host, each runtime and precision runs in a process of its own. Latency is that of a
+    single inference: the copy of one prepared image into the model and the run, without decoding
+    the image or reading the scores.
+
+    A device gets every image over its wire, and every score is compared with this host's. A run
+    that was interrupted goes on where it stopped. emulator:BOARD builds the firmware of the
+    bundle and runs it in QEMU.
     """
-    from edgecxr.bench.host import Settings, run
     from edgecxr.bench.machine import describe_host
-    from edgecxr.bench.runtimes import choose
+    from edgecxr.cli.devices import Wish, measure, resolve
     from edgecxr.core.bundle import Bundle
     from edgecxr.core.result import bench_table
-    from edgecxr.errors import MissingPackageError, UsageError
+    from edgecxr.errors import UsageError
 
     if as_json and markdown:
         raise UsageError("expected --json or --markdown, found both; choose one")
-    _only_host(device or ["host"])
-    runtimes = choose(runtime or [])
+    names = resolve(device, port)
     bundle = Bundle.open(model)
-    wanted = dict.fromkeys(precision or PrecisionName)
-    models: dict[Precision, Path] = {name.value: bundle.path(name.value) for name in wanted}
+    wanted: list[Precision] = [name.value for name in dict.fromkeys(precision or PrecisionName)]
     pictures, info = None, None
     if data is not None:
         reading = common.reading(cache, None, skip_unreadable)
         pictures, info = _load(bundle, data, split, limit, reading)
     host = describe_host()
-    settings = Settings(runs, warmup, threads)
-    rows, missing = run(models, runtimes, pictures, settings, progress=common.progress_bar)
-    if not rows:
-        raise MissingPackageError("; ".join(missing))
-    for sentence in missing:
-        common.note(f"edgecxr: {sentence}")
+    rows: dict[str, list[BenchRow]] = {name: [] for name in names}
+    missing: list[str] = []
+    wrong: list[str] = []
+    wish = Wish(bundle, wanted, precision is not None, pictures, cache, timeout, fresh)
+    # Boards first: an unplugged one is found before the host has worked for a minute.
+    for name in sorted(names, key=HOST.__eq__):
+        if name == HOST:
+            rows[name], missing = _on_host(bundle, wanted, runtime, pictures, runs, warmup, threads)
+        else:
+            rows[name], sentences = measure(name, wish)
+            wrong += sentences
     result = _result(bundle, host, info, rows)
     if as_json:
         common.print_json(result)
     else:
         typer.echo(bench_table(result, markdown=markdown))
-    _fail_if_incomplete(rows, missing if runtime else [])
+    _fail_if_incomplete(rows.get(HOST, []), missing if runtime else [])
+    _fail_if_wrong(wrong)
 
 
-def _only_host(devices: list[str]) -> None:
-    from edgecxr.errors import DeviceError
+def _on_host(
+    bundle: Bundle,
+    wanted: list[Precision],
+    runtime: list[str] | None,
+    pictures: Pictures | None,
+    *settings: int,
+) -> tuple[list[BenchRow], list[str]]:
+    from edgecxr.bench.host import Settings, run
+    from edgecxr.bench.runtimes import choose
+    from edgecxr.errors import MissingPackageError
 
-    for name in devices:
-        if name != "host":
-            raise DeviceError(
-                f"expected the device host, found {name!r}; this version measures on the host only"
-            )
+    models = {precision: bundle.path(precision) for precision in wanted}
+    rows, missing = run(
+        models, choose(runtime or []), pictures, Settings(*settings), progress=common.progress_bar
+    )
+    if not rows:
+        raise MissingPackageError("; ".join(missing))
+    for sentence in missing:
+        common.note(f"edgecxr: {sentence}")
+    return rows, missing
 
 
 def _load(
@@ -157,11 +192,15 @@ def _load(
     return Pictures(loaded.images[chosen], loaded.labels[chosen]), info
 
 
-def _result(bundle: Bundle, host: Host, info: DataInfo | None, rows: list[BenchRow]) -> BenchResult:
+def _result(
+    bundle: Bundle, host: Host, info: DataInfo | None, rows: dict[str, list[BenchRow]]
+) -> BenchResult:
     from edgecxr import __version__
     from edgecxr.bench.host import notes
+    from edgecxr.bench.on_device import device_notes
     from edgecxr.core.result import BenchResult
 
+    on_devices = [row for name in rows if name != HOST for row in rows[name]]
     return BenchResult(
         model=bundle.manifest.name,
         measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -169,8 +208,8 @@ def _result(bundle: Bundle, host: Host, info: DataInfo | None, rows: list[BenchR
         trained_on_synthetic_data=bundle.manifest.synthetic_data,
         data=info,
         host=host,
-        notes=notes(rows),
-        rows=tuple(rows),
+        notes=(*(notes(rows[HOST]) if HOST in rows else ()), *device_notes(on_devices)),
+        rows=tuple(row for name in rows for row in rows[name]),
     )
 
 
@@ -184,3 +223,13 @@ def _fail_if_incomplete(rows: list[BenchRow], missing: list[str]) -> None:
         common.note(f"edgecxr: {sentence}")
     if errors or missing:
         raise typer.Exit(1)
+
+
+def _fail_if_wrong(sentences: list[str]) -> None:
+    """After the table, so that the user sees how wrong."""
+    from edgecxr.errors import VerificationError
+
+    for sentence in sentences:
+        common.note(f"edgecxr: {sentence}")
+    if sentences:
+        raise typer.Exit(VerificationError.exit_code)

@@ -44,6 +44,23 @@ SkipOption = Annotated[
     bool,
     typer.Option("--skip-unreadable", help="Leave unreadable images out, and count them."),
 ]
+PortOption = Annotated[
+    str | None,
+    typer.Option(
+        "--port",
+        envvar="EDGECXR_PORT",
+        help="The serial port that --device serial means; without --device, the device.",
+        show_default=False,
+    ),
+]
+TimeoutOption = Annotated[
+    float,
+    typer.Option(
+        "--timeout",
+        min=1,
+        help="Seconds for one image on a device, with its inference, until it counts as lost.",
+    ),
+]
 PatientsOption = Annotated[
     str | None,
     typer.Option(
@@ -121,17 +138,22 @@ def _bar(description: str, total: int) -> Iterator[Callable[[int], None]]:
         yield lambda n: progress.advance(task, n)
 
 
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+
+
 @contextmanager
 def _lines(description: str, total: int) -> Iterator[Callable[[int], None]]:
     done = 0
-    last = time.monotonic()
+    begin = last = time.monotonic()
 
     def advance(n: int) -> None:
         nonlocal done, last
         done += n
         if time.monotonic() - last >= LINE_EVERY_S and done < total:
             last = time.monotonic()
-            note(f"{description}: {done} of {total}")
+            left = (last - begin) / done * (total - done)
+            note(f"{description}: {done} of {total}, {_duration(left)} left")
 
     yield advance
     if done:

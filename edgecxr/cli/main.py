@@ -16,6 +16,7 @@ from edgecxr import __version__
 from edgecxr.cli import (
     bench,
     boards,
+    classify,
     common,
     data,
     evaluate,
@@ -25,7 +26,7 @@ from edgecxr.cli import (
 )
 from edgecxr.errors import EXIT_INTERRUPTED, EdgecxrError
 
-VERBS = ("data", "train", "quantize", "evaluate", "export", "boards", "bench")
+VERBS = ("data", "train", "quantize", "evaluate", "export", "boards", "bench", "classify")
 
 
 class InWorkingOrder(TyperGroup):
@@ -40,7 +41,7 @@ app = typer.Typer(
     cls=InWorkingOrder,
     help=(
         "Chest X-ray classifiers, from a folder of images to a verified microcontroller.\n\n"
-        "data → train → quantize → evaluate → export → bench. "
+        "data → train → quantize → evaluate → export → bench → classify. "
         "For research and teaching; **not a medical device**."
     ),
     no_args_is_help=True,
@@ -55,6 +56,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("export")(export.export)
 app.command("bench")(bench.bench)
 app.command("boards")(boards.boards)
+app.command("classify")(classify.classify)
 
 
 def _print_version(wanted: bool) -> None:

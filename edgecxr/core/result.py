@@ -126,6 +126,36 @@ class BenchResult(_Frozen):
     rows: tuple[BenchRow, ...]
 
 
+class Classified(_Frozen):
+    """What ``edgecxr classify --json`` says of one image.
+
+    Attributes:
+        scores: by label, 0 to 1.
+        agrees_with_host: the same class as on this host, and scores within rounding; None where
+            the host itself classified.
+        error: why there is no label, in one sentence.
+    """
+
+    file: str
+    label: str | None = None
+    scores: dict[str, float] | None = None
+    latency_ms: float | None = None
+    instructions: int | None = None
+    agrees_with_host: bool | None = None
+    bit_exact_with_host: bool | None = None
+    error: str | None = None
+
+
+class ClassifyResult(_Frozen):
+    """The object that ``edgecxr classify --json`` prints."""
+
+    model: str
+    model_sha256: str
+    device: str
+    notice: str
+    results: tuple[Classified, ...]
+
+
 def percent(share: float | None, digits: int = 1) -> str:
     """A share as per cent, without the sign: the unit stands in the header."""
     return NOT_MEASURED if share is None else f"{100 * share:.{digits}f}"

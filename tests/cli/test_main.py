@@ -124,7 +124,7 @@ def test_progress_without_a_terminal_is_lines_on_stderr(
         advance(1)
     streams = capsys.readouterr()
     assert streams.out == ""
-    assert streams.err == "Counting: 1 of 2\nCounting: 2 of 2, done\n"
+    assert streams.err == "Counting: 1 of 2, 0 s left\nCounting: 2 of 2, done\n"
 
 
 def test_an_unknown_package_is_named_with_its_extra() -> None:

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import os
+import pty
+import socket
+import time
+import tty
+from collections.abc import Iterator
+
+import pytest
+import serial
+
+from edgecxr.bench import transport
+from edgecxr.bench.transport import SerialTransport, only_port, why_not_open
+from edgecxr.errors import DeviceError, UsageError
+
+
+@pytest.fixture
+def terminal() -> Iterator[tuple[int, str]]:
+    """A raw pseudo-terminal: the board's end, and the port that the host opens."""
+    board, port = pty.openpty()
+    tty.setraw(port)
+    yield board, os.ttyname(port)
+    for handle in (board, port):
+        os.close(handle)
+
+
+def test_bytes_cross_a_serial_port_both_ways(terminal) -> None:
+    board, name = terminal
+    line = SerialTransport(name)
+    line.write(b"name%", 1.0)
+    assert os.read(board, 100) == b"name%"
+    os.write(board, b"m-ready\r\n")
+    assert line.read(1.0)
+    line.close()
+
+
+def test_a_read_of_nothing_ends_in_time(terminal) -> None:
+    line = SerialTransport(terminal[1])
+    begin = time.monotonic()
+    assert line.read(0.05) == b""
+    assert time.monotonic() - begin < 1
+    line.close()
+
+
+def test_a_port_that_takes_nothing_ends_in_time(terminal) -> None:
+    line = SerialTransport(terminal[1])
+    begin = time.monotonic()
+    with pytest.raises(DeviceError, match="takes nothing any more"):
+        line.write(bytes(10_000_000), 0.2)
+    assert time.monotonic() - begin < 2
+    line.close()
+
+
+def test_a_port_that_is_in_use_is_named(terminal) -> None:
+    name = terminal[1]
+    line = SerialTransport(name)
+    with pytest.raises(DeviceError, match=f"{name} is in use by another program"):
+        SerialTransport(name)
+    line.close()
+
+
+def test_a_port_that_disappears_is_one_sentence() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"socket://127.0.0.1:{server.getsockname()[1]}"
+        line = SerialTransport(url)
+        board, _ = server.accept()
+        board.close()
+        with pytest.raises(DeviceError, match="has gone in the middle of the work") as raised:
+            line.read(1.0)
+    assert raised.value.exit_code == 3
+    line.close()
+
+
+def test_no_such_port_lists_what_is_attached(monkeypatch) -> None:
+    monkeypatch.setattr(transport, "attached_ports", lambda: [("/dev/ttyACM0", "a board")])
+    with pytest.raises(DeviceError, match="no port /dev/none; attached serial ports: /dev/ttyACM0"):
+        SerialTransport("/dev/none")
+
+
+def test_nothing_at_a_url_says_so() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"socket://127.0.0.1:{server.getsockname()[1]}"
+    with pytest.raises(DeviceError, match=f"nothing listens at {url}"):
+        SerialTransport(url)
+
+
+def test_a_url_of_an_unknown_kind_is_a_wrong_command_line() -> None:
+    with pytest.raises(UsageError, match="a URL that pyserial knows, found 'odd://x'"):
+        SerialTransport("odd://x")
+
+
+def test_a_refused_port_names_the_group() -> None:
+    error = serial.SerialException(13, "could not open port: Permission denied")
+    assert "usermod -aG dialout" in why_not_open("/dev/ttyACM0", error)
+    assert "udev" in why_not_open("/dev/ttyACM0", error)
+
+
+@pytest.mark.parametrize(
+    ("ports", "said"),
+    [
+        ([], "found none; plug it in"),
+        ([("/dev/ttyACM0", "Nano"), ("/dev/ttyACM1", "Pico")], r"ACM0 \(Nano\), .*ACM1 \(Pico\)"),
+    ],
+)
+def test_not_exactly_one_board_is_an_error(ports, said: str) -> None:
+    with pytest.raises(DeviceError, match=said) as raised:
+        only_port(ports)
+    assert raised.value.exit_code == 3
+
+
+def test_the_only_board_is_found(monkeypatch) -> None:
+    class Port:
+        device, vid, pid, description = "/dev/ttyACM0", 0x2341, 0x805A, "USB"
+
+    class Builtin:
+        device, vid, pid, description = "/dev/ttyS0", None, None, "n/a"
+
+    monkeypatch.setattr("serial.tools.list_ports.comports", lambda: [Builtin, Port])
+    ports = transport.attached_ports()
+    assert ports == [("/dev/ttyACM0", "Arduino Nano 33 BLE Sense")]
+    assert only_port(ports) == "/dev/ttyACM0"
