@@ -20,8 +20,9 @@ ALLOWED = {
     "data": set(),
     "training": {"data"},
     "export": set(),
+    "deploy": set(),
     "bench": set(),
-    "cli": {"data", "training", "export", "bench"},
+    "cli": {"data", "training", "export", "deploy", "bench"},
 }
 HEAVY = (
     "tensorflow",

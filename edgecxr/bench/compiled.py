@@ -8,7 +8,6 @@ how it was made.
 from __future__ import annotations
 
 import ctypes
-import json
 import os
 import shutil
 import subprocess
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 
 import edgecxr
 from edgecxr.core.interpreter import Interpreter, Port, check_ports
-from edgecxr.core.process import module_command, module_environment, why_it_ended
+from edgecxr.core.process import export_model, why_it_ended
 from edgecxr.errors import MissingPackageError, ModelError
 
 NAME = "model"
@@ -59,7 +58,7 @@ class CompiledInterpreter(Interpreter):
         compiler = c_compiler()
         with tempfile.TemporaryDirectory(prefix="edgecxr-") as folder:
             out = Path(folder) / "c"
-            facts = _export(model, out)
+            facts = export_model(model, out, "--format", "c", "--namespace", NAME)
             library = _build(compiler, out)
             self._library = ctypes.CDLL(str(library))
         self.name, self.version, self.kernels = "compiled", edgecxr.__version__, "reference"
@@ -80,24 +79,6 @@ class CompiledInterpreter(Interpreter):
 
     def result(self) -> NDArray[Any]:
         return self._scores.copy()
-
-
-def _export(model: Path, out: Path) -> dict[str, Any]:
-    command = module_command("edgecxr", "export", str(model), "--format", "c", "--json")
-    done = subprocess.run(
-        [*command, "--namespace", NAME, "--out", str(out)],
-        env=module_environment(),
-        capture_output=True,
-        text=True,
-        timeout=_TIMEOUT_S,
-    )
-    try:
-        facts: dict[str, Any] = json.loads(done.stdout)
-    except json.JSONDecodeError:
-        facts = {"error": why_it_ended(done.returncode, done.stderr)}
-    if "error" in facts:
-        raise ModelError(str(facts["error"]))
-    return facts
 
 
 def _build(compiler: str, folder: Path) -> Path:

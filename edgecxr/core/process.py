@@ -3,13 +3,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import edgecxr
+from edgecxr.errors import ModelError
 
+EXPORT_SECONDS = 600
 _CHATTER = ("INFO", "WARNING", "[RecordingMicroAllocator]")
 
 
@@ -47,3 +52,34 @@ def why_it_ended(returncode: int, stderr: str) -> str:
         return f"its process {how_it_ended(returncode)} without a message"
     python = any(line.startswith("Traceback") for line in said)
     return f"its process {how_it_ended(returncode)}: {said[-1 if python else 0][:300]}"
+
+
+def export_model(model: Path, out: Path, *options: str) -> dict[str, Any]:
+    """Run ``edgecxr export MODEL --out OUT``: stages hand over files, they do not call each other.
+
+    Args:
+        model: a bundle folder or a ``.tflite`` file.
+        out: the folder to write; it must not exist.
+        options: such as ``--format c``.
+
+    Returns:
+        What ``export --json`` reports.
+
+    Raises:
+        ModelError: if it failed; the message is export's own.
+    """
+    done = subprocess.run(
+        [*module_command("edgecxr", "export", str(model), *options), "--json", "--out", str(out)],
+        env=module_environment(),
+        capture_output=True,
+        text=True,
+        timeout=EXPORT_SECONDS,
+        check=False,
+    )
+    try:
+        facts: dict[str, Any] = json.loads(done.stdout)
+    except json.JSONDecodeError:
+        facts = {"error": why_it_ended(done.returncode, done.stderr)}
+    if "error" in facts:
+        raise ModelError(str(facts["error"]))
+    return facts

@@ -72,8 +72,15 @@ def _c(source: Source, settings: Settings) -> Export:
     return render(source, settings)
 
 
+def _firmware(source: Source, settings: Settings) -> Export:
+    from edgecxr.export.compiled.firmware import render
+
+    return render(source, settings)
+
+
 FORMATS: dict[str, Format] = {
     "c": Format("plain C for exactly this model, without an interpreter", _c),
+    "firmware": Format("the same with the whole firmware but a board's port", _firmware),
     "tflm": Format("C++ arrays, op resolver and arena size for TensorFlow Lite Micro", _tflm),
 }
 

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The programs that firmware is built and run with: where they are, and how to get them."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgecxr.errors import MissingPackageError
+
+TOOL_SECONDS = 600
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A program, the oldest version that is known to work, and where it comes from."""
+
+    command: str
+    oldest: tuple[int, ...]
+    how_to_get: str
+
+
+ARM_GCC = Tool(
+    "arm-none-eabi-gcc",
+    (10,),
+    "on Debian and Ubuntu `apt install gcc-arm-none-eabi libnewlib-arm-none-eabi`, elsewhere from "
+    "developer.arm.com",
+)
+HOST_CC = Tool("cc", (), "install gcc or clang")
+QEMU = Tool(
+    "qemu-system-arm",
+    (7, 0),
+    "on Debian and Ubuntu `apt install qemu-system-arm`, elsewhere from qemu.org",
+)
+
+
+def find(tool: Tool) -> str:
+    """The tool's path, after a look at its version.
+
+    Raises:
+        MissingPackageError: if it is not there or too old; the message says how to get it.
+    """
+    path = shutil.which(tool.command)
+    if path is None:
+        raise MissingPackageError(f"{tool.command} was not found; {tool.how_to_get}")
+    if tool.oldest:
+        found = version(path)
+        if found < tool.oldest:
+            raise MissingPackageError(
+                f"{path} is version {_dotted(found)}, expected {_dotted(tool.oldest)} or newer; "
+                f"{tool.how_to_get}"
+            )
+    return path
+
+
+def version(path: str) -> tuple[int, ...]:
+    """What ``path --version`` says, as numbers: (12, 2, 1)."""
+    done = run([path, "--version"])
+    # A packager's note in brackets may hold a version of its own.
+    line = re.sub(r"\([^)]*\)", "", done.stdout.partition("\n")[0])
+    match = re.search(r"\d+(?:\.\d+)+", line)
+    return tuple(int(part) for part in match[0].split(".")) if match else ()
+
+
+def _dotted(numbers: tuple[int, ...]) -> str:
+    return ".".join(map(str, numbers)) or "unknown"
+
+
+def run(
+    command: Sequence[str | Path], folder: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a tool to its end and keep what it says; the caller looks at the return code."""
+    return subprocess.run(
+        [str(part) for part in command],
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=TOOL_SECONDS,
+        check=False,
+    )
