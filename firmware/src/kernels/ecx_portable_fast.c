@@ -18,9 +18,22 @@ static void pad_row(int8_t *row, uint32_t channels, int32_t stride) {
   }
 }
 
+/* The high half of a * b, for 0 <= b. */
+static int32_t high_32(int32_t a, int32_t b) {
+#if defined(__ARM_ARCH_6M__) || defined(__ARM_ARCH_8M_BASE__)
+  /* These cores have no long multiply: four short ones are faster than the library's. */
+  const int32_t high_a = a >> 16, high_b = b >> 16;
+  const uint32_t low_a = (uint16_t)a, low_b = (uint16_t)b;
+  const int32_t lower = high_a * (int32_t)low_b + (int32_t)(low_a * low_b >> 16);
+  const int32_t upper = (int32_t)low_a * high_b + (lower & 0xffff);
+  return high_a * high_b + (lower >> 16) + (upper >> 16);
+#else
+  return (int32_t)((int64_t)a * b >> 32);
+#endif
+}
+
 static int8_t quantize(uint32_t sum, uint32_t multiplier, int32_t offset, int shift) {
-  const int64_t product = (int64_t)(int32_t)sum * (int32_t)multiplier;
-  const int32_t q = ((int32_t)(product >> 32) + offset) >> shift;
+  const int32_t q = (high_32((int32_t)sum, (int32_t)multiplier) + offset) >> shift;
   return (int8_t)(q < -128 ? -128 : q > 127 ? 127 : q);
 }
 
