@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-_INSTALLED = Path(__file__).parent / "c"
+_INSTALLED = Path(__file__).parent / "kernels"
 _REPOSITORY = Path(__file__).parents[3] / "firmware" / "src" / "kernels"
 
 #: The folder of ecx_*.h, ecx_*.c and ecx_*.S.
