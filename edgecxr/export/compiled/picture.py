@@ -94,7 +94,7 @@ def _axes(plan: Plan, across: float, up: float) -> Iterator[str]:
         names = str(segment.start) if end == segment.start else f"{segment.start}–{end}"
         last = max(i for i, s in enumerate(steps) if s.layer == end)
         middle, half = x + (last + 1 - start) * across / 2, 4.0 * len(names)
-        if middle - half > free:
+        if middle - half > free + 4:
             free = middle + half
             yield f'<text x="{middle:.2f}" y="{floor + 20}" text-anchor="middle">{names}</text>'
     yield (
