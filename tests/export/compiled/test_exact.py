@@ -91,3 +91,21 @@ def test_float32_is_as_close_as_float32_can_be(
     batch: list[RandomGraph], kernels: Kernels, reference: Reference
 ) -> None:
     compare(batch, kernels, reference)
+
+
+@pytest.mark.slow
+@quick(270)
+@given(batch=INT8)
+def test_thousands_of_int8_graphs(
+    batch: list[RandomGraph], kernels: Kernels, reference: Reference
+) -> None:
+    compare(batch, kernels, reference)
+
+
+@pytest.mark.slow
+@quick(90)
+@given(batch=FLOAT32)
+def test_a_thousand_float32_graphs(
+    batch: list[RandomGraph], kernels: Kernels, reference: Reference
+) -> None:
+    compare(batch, kernels, reference)
