@@ -14,7 +14,7 @@ EPOCHS ?= 60
 SOURCE = $(if $(DATA),$(DATA),runs/phantoms)
 FIRMWARE = firmware/generated/$(shell basename '$(MODEL)')
 
-.PHONY: help setup quantize test test-all lint format pictures clean
+.PHONY: help setup tools quantize test test-all lint format pictures clean
 .DELETE_ON_ERROR:
 
 help:
@@ -26,7 +26,7 @@ help:
 
 setup: $(READY)
 
-$(READY): pyproject.toml constraints.txt scripts/setup
+$(READY): pyproject.toml constraints.txt scripts/setup scripts/packages
 	@scripts/setup '$(PYTHON)' '$(VENV)'
 	@touch $@
 
@@ -59,10 +59,16 @@ lint: $(READY)
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-test: lint
+# Generated C is compiled with every compiler that it promises to suit, and run in QEMU.
+tools:
+	@scripts/packages g++=g++ clang=clang clang-format=clang-format \
+		arm-none-eabi-gcc='gcc-arm-none-eabi libnewlib-arm-none-eabi libstdc++-arm-none-eabi-newlib' \
+		qemu-system-arm=qemu-system-arm
+
+test: tools lint
 	@$(BIN)/pytest -m 'not slow'
 
-test-all: lint
+test-all: tools lint
 	@$(BIN)/pytest
 
 format: $(READY)
