@@ -49,7 +49,8 @@ quantize: $(READY) $(if $(DATA),,runs/phantoms/SYNTHETIC.txt)
 		$(BIN)/edgecxr quantize '$(MODEL)' --data '$(SOURCE)'; \
 	fi
 	@echo '== Export'
-	@$(BIN)/edgecxr export '$(MODEL)' --format tflm --out '$(FIRMWARE)' --force
+	@$(BIN)/edgecxr export '$(MODEL)' --format tflm --out '$(FIRMWARE)/tflm' --force
+	@$(BIN)/edgecxr export '$(MODEL)' --format c --out '$(FIRMWARE)/c' --force
 	@echo '== Evaluate on the test split'
 	@$(BIN)/edgecxr evaluate '$(MODEL)' --data '$(SOURCE)'
 	@echo '== Bench'
