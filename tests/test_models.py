@@ -80,8 +80,8 @@ def engine_row() -> str:
     row = json.loads(results.read_text(encoding="utf-8"))["rows"][0]
     assert (row["core"], row["precision"], row["model"]) == ("cortex-m4", "int8", "cxr3")
     return (
-        f"| edgecxr, compiled | {row['instructions'] / 1e6:.2f} M | {row['ram_bytes']:,} B in all | "
-        f"{row['code_bytes']:,} B | {row['flash_bytes']:,} B |"
+        f"| edgecxr, compiled | {row['instructions'] / 1e6:.2f} M "
+        f"| {row['ram_bytes']:,} B in all | {row['code_bytes']:,} B | {row['flash_bytes']:,} B |"
     )
 
 
