@@ -148,6 +148,9 @@ def _suits(layer: ConvLayer) -> bool:
     y, w = layer.output, layer.weights
     if y.dtype != "int8" or (w.low, w.high) != WHOLE_RANGE or not w.narrow:
         return False
+    # A scale too small for TFLite has multiplier 0: a channel without steps, which nothing matches.
+    if not np.all(w.multiplier > 0):
+        return False
     pointwise = layer.form == "pointwise" and layer.op == "CONV_2D" and y.channels % 2 == 0
     return pointwise or (_is_depthwise(layer) and y.zero_point == -128)
 
