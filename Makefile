@@ -14,7 +14,7 @@ EPOCHS ?= 60
 SOURCE = $(if $(DATA),$(DATA),runs/phantoms)
 FIRMWARE = firmware/generated/$(shell basename '$(MODEL)')
 
-.PHONY: help setup tools quantize test test-all lint format pictures clean
+.PHONY: help setup tools quantize test test-all lint format benchmark pictures clean
 .DELETE_ON_ERROR:
 
 help:
@@ -22,6 +22,7 @@ help:
 	@echo 'make quantize DATA=dir MODEL=dir   the main job on your images'
 	@echo 'make test                          lint, types and tests'
 	@echo 'make test-all                      the slow tests too'
+	@echo 'make benchmark                     instructions, RAM and flash of the compiled runtime'
 	@echo 'make format                        format the code'
 
 setup: $(READY)
@@ -48,7 +49,8 @@ quantize: $(READY) $(if $(DATA),,runs/phantoms/SYNTHETIC.txt)
 		$(BIN)/edgecxr quantize '$(MODEL)' --data '$(SOURCE)'; \
 	fi
 	@echo '== Export'
-	@$(BIN)/edgecxr export '$(MODEL)' --format tflm --out '$(FIRMWARE)' --force
+	@$(BIN)/edgecxr export '$(MODEL)' --format tflm --out '$(FIRMWARE)/tflm' --force
+	@$(BIN)/edgecxr export '$(MODEL)' --format c --out '$(FIRMWARE)/c' --force
 	@echo '== Evaluate on the test split'
 	@$(BIN)/edgecxr evaluate '$(MODEL)' --data '$(SOURCE)'
 	@echo '== Bench'
@@ -74,6 +76,9 @@ test-all: tools lint
 format: $(READY)
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+benchmark: tools $(READY)
+	@$(BIN)/python benchmarks/engine/run.py
 
 pictures: $(READY)
 	@$(BIN)/python scripts/pictures.py

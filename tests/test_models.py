@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -71,3 +72,18 @@ def readme_row(bundle: Bundle) -> str:
 def test_the_readme_has_the_figures_of_the_manifest(bundle: Bundle) -> None:
     readme = (MODELS.parent / "README.md").read_text(encoding="utf-8")
     assert readme_row(bundle) in readme
+
+
+def engine_row() -> str:
+    """The README's row of the compiled runtime, from the figures that `make benchmark` recorded."""
+    results = MODELS.parent / "benchmarks" / "results" / "engine.json"
+    row = json.loads(results.read_text(encoding="utf-8"))["rows"][0]
+    assert (row["core"], row["precision"], row["model"]) == ("cortex-m4", "int8", "cxr3")
+    return (
+        f"| edgecxr, compiled | {row['instructions'] / 1e6:.2f} M "
+        f"| {row['ram_bytes']:,} B in all | {row['code_bytes']:,} B | {row['flash_bytes']:,} B |"
+    )
+
+
+def test_the_readme_has_the_figures_of_the_benchmark() -> None:
+    assert engine_row() in (MODELS.parent / "README.md").read_text(encoding="utf-8")

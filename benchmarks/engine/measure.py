@@ -20,7 +20,7 @@ from edgecxr.errors import DeviceError, MissingPackageError
 from edgecxr.export.compiled.build import Model, build_model
 from edgecxr.export.compiled.emit import emit
 from edgecxr.export.compiled.fast_layers import use_fast_kernels
-from edgecxr.export.compiled.kernels import KERNELS
+from edgecxr.export.compiled.kernel_files import KERNELS
 from edgecxr.export.compiled.plan import make_plan
 from edgecxr.export.reader import read_tflite
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from benchmarks.engine.measure import M4, M4_PORTABLE, Target, measure
+from benchmarks.engine.measure import M0, M4, M4_PORTABLE, Target, measure
 from tests.emulated.board import Board
 from tests.export.compiled.graphs import RandomGraph, graphs
 from tests.export.compiled.host import inputs_of, plan_of
@@ -53,7 +53,10 @@ def pictures(count: int) -> NDArray[np.uint8]:
     return np.array(made).astype(np.uint8)
 
 
-@pytest.mark.parametrize(("target", "count"), [(M4, 48), (M4_PORTABLE, 6)], ids=["dsp", "portable"])
+TARGETS = {"dsp": (M4, 48), "portable": (M4_PORTABLE, 6), "microbit": (M0, 1)}
+
+
+@pytest.mark.parametrize(("target", "count"), TARGETS.values(), ids=TARGETS)
 def test_the_reference_bundle(
     target: Target, count: int, cxr3: bytes, reference: Reference, tmp_path: Path
 ) -> None:

@@ -86,17 +86,7 @@ def _header(emitter: _Emitter) -> str:
     plan, name = emitter.plan, emitter.name
     x, y = plan.model.input, plan.model.output
     upper = name.upper()
-    figures = {
-        "INPUT_HEIGHT": x.height,
-        "INPUT_WIDTH": x.width,
-        "INPUT_CHANNELS": x.channels,
-        "OUTPUTS": y.elements,
-        "LAYERS": len(plan.model.layers),
-        "STREAMED_LAYERS": plan.depth,
-        "ARENA_BYTES": plan.total,
-        "CONSTANT_BYTES": plan.model.flash,
-    }
-    defines = "\n".join(f"#define {upper}_{key} {value}" for key, value in figures.items())
+    defines = _figures(emitter)
     x_type, y_type = C_TYPES[x.dtype], C_TYPES[y.dtype]
     return f"""{_provenance(emitter)} *
  * {name}_begin, then {name}_push_row (or {name}_push_values) for every row from the top, then
@@ -143,6 +133,23 @@ int {name}_finish({name}_state *state, {y_type} *scores);
 #endif
 #endif
 """
+
+
+def _figures(emitter: _Emitter) -> str:
+    """The model's figures as macros."""
+    plan, x, y = emitter.plan, emitter.plan.model.input, emitter.plan.model.output
+    upper = emitter.name.upper()
+    figures = {
+        "INPUT_HEIGHT": x.height,
+        "INPUT_WIDTH": x.width,
+        "INPUT_CHANNELS": x.channels,
+        "OUTPUTS": y.elements,
+        "LAYERS": len(plan.model.layers),
+        "STREAMED_LAYERS": plan.depth,
+        "ARENA_BYTES": plan.total,
+        "CONSTANT_BYTES": plan.model.flash,
+    }
+    return "\n".join(f"#define {upper}_{key} {value}" for key, value in figures.items())
 
 
 def _label_defines(emitter: _Emitter) -> str:

@@ -30,6 +30,8 @@ _SEARCHES = ((1 << 10, 64), (1 << 14, 256), (1 << 17, 1024))
 """(bias steps, multipliers) that are tried in turn, from the cheap to the thorough."""
 
 Ints = NDArray[np.int64]
+PairConstants = tuple[int, int, int, int, int]
+"""Of two channels: bias of both and of the second, their multipliers, what the kernel adds."""
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,12 @@ class Sums:
         bias = int(self.bias[channel])
         return bias - 128 * up + 127 * down, bias + 127 * up - 128 * down
 
+    @property
+    def fits(self) -> bool:
+        """Every sum times 256 fits into 32 bits."""
+        ends = [end for channel in range(len(self.taps)) for end in self.reach(channel)]
+        return max(map(abs, ends)) < 1 << 23
+
     def scaled(self, channel: int, shift: int) -> Requantization | None:
         """``scaled`` with the layer's bias in it, if every sum times 256 fits into 32 bits."""
         exact = scaled(self.staircase(channel), shift)
@@ -205,10 +213,20 @@ def pack_depthwise(sums: Sums) -> PackedDepthwise | None:
 
 @dataclass(frozen=True)
 class PackedPointwise:
-    """``ecx_fast_pointwise``: its stream and the final shift."""
+    """``ecx_fast_pointwise``: its stream and the final shift, 0 for the exact kernel."""
 
     stream: NDArray[np.uint32]
     shift: int
+    output_zero: int
+
+    @property
+    def kernel(self) -> str:
+        return "ecx_fast_pointwise_s8" if self.shift else "ecx_exact_pointwise_s8"
+
+    @property
+    def writes_planes(self) -> bool:
+        """The kernels fill the cells outside the map with -128."""
+        return self.output_zero == -128
 
     def initializer(
         self, name: str, in_c: int, out_c: int, pixel_stride: int, channel_stride: int
@@ -218,8 +236,9 @@ class PackedPointwise:
         return f"{{{', '.join((name, *map(str, numbers)))}}}"
 
 
-def pack_pointwise(sums: Sums) -> PackedPointwise | None:
-    """The first of SHIFTS with an exact form for every channel, or None."""
+def pack_pointwise(sums: Sums, output_zero: int = -128) -> PackedPointwise | None:
+    """The first of SHIFTS with an exact form for every channel, else the exact kernel, which takes
+    any output zero point; None for weights or sums that do not fit its words."""
     channels, count = sums.taps.shape
     padded = np.zeros((channels, -(-count // 8) * 8), np.int32)
     padded[:, :count] = sums.taps
@@ -227,33 +246,41 @@ def pack_pointwise(sums: Sums) -> PackedPointwise | None:
     if channels % 2 or halves.min() < -(1 << 15):
         return None
     words = halves.astype(np.int16).view(np.uint32)
-    for shift in SHIFTS:
+    for shift in SHIFTS if output_zero == -128 else ():
         exact = _pairs(sums, shift)
         if exact is not None:
-            return PackedPointwise(_stream(sums, words, exact), shift)
-    return None
+            return PackedPointwise(_stream(words, exact), shift, output_zero)
+    if not sums.fits:
+        return None
+    return PackedPointwise(_stream(words, _exact_pairs(sums, output_zero)), 0, output_zero)
 
 
-def _pairs(sums: Sums, shift: int) -> list[tuple[Requantization, Requantization]] | None:
-    exact = []
+def _exact_pairs(sums: Sums, output_zero: int) -> list[PairConstants]:
+    pairs = []
+    for a in range(0, len(sums.taps), 2):
+        b = a + 1
+        low = int(sums.bias[b])
+        shifts = int(sums.right_shift[a]) | int(sums.right_shift[b]) << 8
+        last = shifts | (output_zero & 255) << 16
+        multipliers = int(sums.multiplier[a]), int(sums.multiplier[b])
+        pairs.append((256 * int(sums.bias[a]) + low, low, *multipliers, last))
+    return pairs
+
+
+def _pairs(sums: Sums, shift: int) -> list[PairConstants] | None:
+    pairs = []
     for channel in range(0, len(sums.taps), 2):
         a = sums.scaled(channel, shift)
         b = None if a is None else plain(sums.staircase(channel + 1), shift)
         if a is None or b is None:
             return None
-        exact.append((a, b))
-    return exact
+        low = int(sums.bias[channel + 1]) + b.bias
+        pairs.append((a.bias + low, low, a.multiplier, b.multiplier, b.offset))
+    return pairs
 
 
-def _stream(
-    sums: Sums,
-    words: NDArray[np.uint32],
-    exact: list[tuple[Requantization, Requantization]],
-) -> NDArray[np.uint32]:
+def _stream(words: NDArray[np.uint32], pairs: list[PairConstants]) -> NDArray[np.uint32]:
     stream = np.zeros((len(words), words.shape[1] + 5), np.uint32)
     stream[:, 2:-3] = words
-    for pair, (a, b) in enumerate(exact):
-        low = int(sums.bias[2 * pair + 1]) + b.bias
-        values = (a.bias + low, low, a.multiplier, b.multiplier, b.offset)
-        stream[pair, [0, 1, -3, -2, -1]] = [value % (1 << 32) for value in values]
+    stream[:, [0, 1, -3, -2, -1]] = np.array(pairs, np.int64).astype(np.uint32)
     return stream.reshape(-1)

@@ -71,7 +71,7 @@ class FastPointwise(Layer):
         return self._call(xs[0], y, self.output.height * self.output.width, scratch)
 
     def _call(self, x: str, y: str, n: int, scratch: str) -> str:
-        return f"ecx_fast_pointwise_s8({x}, {y}, {n}, &{self.name}, {scratch});"
+        return f"{self.packed.kernel}({x}, {y}, {n}, &{self.name}, {scratch});"
 
 
 class FastDepthwise(Layer):
@@ -134,18 +134,25 @@ def _packed(model: Model) -> dict[str, PackedDepthwise | PackedPointwise]:
         if isinstance(layer, ConvLayer) and _suits(layer):
             w = layer.weights
             sums = Sums(w.taps.astype(np.int8), w.bias.astype(np.int64), w.multiplier, w.shift)
-            pack = pack_depthwise if _is_depthwise(layer) else pack_pointwise
-            if (one := pack(sums)) is not None:
+            one: PackedDepthwise | PackedPointwise | None
+            if _is_depthwise(layer):
+                one = pack_depthwise(sums)
+            else:
+                one = pack_pointwise(sums, layer.output.zero_point)
+            if one is not None:
                 found[layer.name] = one
     return found
 
 
 def _suits(layer: ConvLayer) -> bool:
     y, w = layer.output, layer.weights
-    if y.dtype != "int8" or y.zero_point != -128 or (w.low, w.high) != WHOLE_RANGE or not w.narrow:
+    if y.dtype != "int8" or (w.low, w.high) != WHOLE_RANGE or not w.narrow:
+        return False
+    # A scale too small for TFLite has multiplier 0: a channel without steps, which nothing matches.
+    if not np.all(w.multiplier > 0):
         return False
     pointwise = layer.form == "pointwise" and layer.op == "CONV_2D" and y.channels % 2 == 0
-    return pointwise or _is_depthwise(layer)
+    return pointwise or (_is_depthwise(layer) and y.zero_point == -128)
 
 
 def _is_depthwise(layer: ConvLayer) -> bool:
@@ -191,4 +198,4 @@ def _writes_planes(
     found = packed.get(layer.name)
     if isinstance(found, PackedDepthwise):
         return layer.inputs[0].index in planar
-    return isinstance(found, PackedPointwise)
+    return isinstance(found, PackedPointwise) and found.writes_planes

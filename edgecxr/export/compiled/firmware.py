@@ -7,7 +7,7 @@ import json
 import re
 
 from edgecxr import __version__
-from edgecxr.export.compiled.kernels import application_files
+from edgecxr.export.compiled.kernel_files import application_files
 from edgecxr.export.compiled.render import render as render_c
 from edgecxr.export.cpp import string_literal
 from edgecxr.export.formats import Export, Settings

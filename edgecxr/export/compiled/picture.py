@@ -81,6 +81,7 @@ def _axes(plan: Plan, across: float, up: float) -> Iterator[str]:
                 f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.2f}" y2="{y:.2f}" stroke="#bbb"/>'
             )
             yield anchor
+    free = 0.0  # where the next label may start
     for segment in plan.timeline.segments:
         start = next(
             i
@@ -92,8 +93,9 @@ def _axes(plan: Plan, across: float, up: float) -> Iterator[str]:
         end = segment.end - 1
         names = str(segment.start) if end == segment.start else f"{segment.start}–{end}"
         last = max(i for i, s in enumerate(steps) if s.layer == end)
-        if (last - start) * across > 14:
-            middle = x + (last + 1 - start) * across / 2
+        middle, half = x + (last + 1 - start) * across / 2, 4.0 * len(names)
+        if middle - half > free + 4:
+            free = middle + half
             yield f'<text x="{middle:.2f}" y="{floor + 20}" text-anchor="middle">{names}</text>'
     yield (
         f'<text x="{(LEFT + WIDTH) / 2}" y="{floor + 40}" text-anchor="middle">'

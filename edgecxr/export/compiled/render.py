@@ -8,7 +8,7 @@ from typing import Any
 
 from edgecxr.export.compiled.compile import Compilation, compile_graph
 from edgecxr.export.compiled.emit import emit
-from edgecxr.export.compiled.kernels import kernel_files
+from edgecxr.export.compiled.kernel_files import kernel_files
 from edgecxr.export.compiled.picture import picture
 from edgecxr.export.compiled.plan import Plan
 from edgecxr.export.cpp import check_identifier

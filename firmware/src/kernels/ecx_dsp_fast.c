@@ -33,13 +33,7 @@ static void expand(const int8_t *x, uint32_t n, uint32_t in_c, int16_t *to) {
   }
 }
 
-static void run(const ecx_dsp_pixels *job, uint32_t words) {
-  if (words % 16u == 0) {
-    ecx_dsp_pixels_by_32(job);
-  } else {
-    ecx_dsp_pixels_by_8(job);
-  }
-}
+typedef void tile_kernel(const ecx_dsp_pixels *job);
 
 /* One or two pixels of [3][out_c] to their place. */
 static void copy_rest(const int8_t *from, int8_t *y, uint32_t n, const ecx_fast_pointwise *layer) {
@@ -52,7 +46,7 @@ static void copy_rest(const int8_t *from, int8_t *y, uint32_t n, const ecx_fast_
 
 /* The last n < 3 pixels, by way of [3][out_c] behind the expanded ones. */
 static void run_rest(ecx_dsp_pixels job, const int8_t *x, int8_t *y, uint32_t n,
-                     const ecx_fast_pointwise *layer, uint32_t words) {
+                     const ecx_fast_pointwise *layer, uint32_t words, tile_kernel *run) {
   int8_t *rest = (int8_t *)(job.x + 3 * words);
   expand(x, n, layer->in_c, (int16_t *)job.x);
   job.pixels = 0;
@@ -61,12 +55,12 @@ static void run_rest(ecx_dsp_pixels job, const int8_t *x, int8_t *y, uint32_t n,
   job.pixel_stride = layer->out_c;
   job.channel_stride = 1;
   job.next = 2 - 2 * layer->out_c;
-  run(&job, words);
+  run(&job);
   copy_rest(rest, y, n, layer);
 }
 
-void ecx_fast_pointwise_s8(const int8_t *x, int8_t *y, uint32_t n, const ecx_fast_pointwise *layer,
-                           void *scratch) {
+static void pointwise(const int8_t *x, int8_t *y, uint32_t n, const ecx_fast_pointwise *layer,
+                      void *scratch, tile_kernel *run) {
   const uint32_t words = (layer->in_c + 7u) / 8u * 4u;
   uint32_t *pixels = (uint32_t *)scratch;
   const int32_t by = layer->pixel_stride, across = layer->channel_stride;
@@ -88,7 +82,7 @@ void ecx_fast_pointwise_s8(const int8_t *x, int8_t *y, uint32_t n, const ecx_fas
   }
   if (layer->in_c % 8u == 0) {
     if (n >= 3) {
-      run(&job, words);
+      run(&job);
     }
   } else {
     memset(pixels + 3 * (words - 4), 0, 48);
@@ -97,13 +91,24 @@ void ecx_fast_pointwise_s8(const int8_t *x, int8_t *y, uint32_t n, const ecx_fas
     for (uint32_t p = 0; p + 3 <= n; p += 3) {
       expand(x + p * layer->in_c, 3, layer->in_c, (int16_t *)scratch);
       job.y = y + (int32_t)p * by;
-      run(&job, words);
+      run(&job);
     }
   }
   if (n % 3u != 0) {
     const uint32_t whole = n - n % 3u;
-    run_rest(job, x + whole * layer->in_c, y + (int32_t)whole * by, n % 3u, layer, words);
+    run_rest(job, x + whole * layer->in_c, y + (int32_t)whole * by, n % 3u, layer, words, run);
   }
+}
+
+void ecx_fast_pointwise_s8(const int8_t *x, int8_t *y, uint32_t n, const ecx_fast_pointwise *layer,
+                           void *scratch) {
+  const uint32_t groups = (layer->in_c + 7u) / 8u;
+  pointwise(x, y, n, layer, scratch, groups % 4u == 0 ? ecx_dsp_pixels_by_32 : ecx_dsp_pixels_by_8);
+}
+
+void ecx_exact_pointwise_s8(const int8_t *x, int8_t *y, uint32_t n, const ecx_fast_pointwise *layer,
+                            void *scratch) {
+  pointwise(x, y, n, layer, scratch, ecx_dsp_pixels_exact);
 }
 
 void ecx_fast_depthwise_s8(const int8_t *const *rows, int8_t *y, const ecx_fast_depthwise *layer) {

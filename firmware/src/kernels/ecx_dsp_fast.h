@@ -25,6 +25,7 @@ typedef struct {
 
 void ecx_dsp_pixels_by_8(const ecx_dsp_pixels *job);
 void ecx_dsp_pixels_by_32(const ecx_dsp_pixels *job);
+void ecx_dsp_pixels_exact(const ecx_dsp_pixels *job); /* for ecx_exact_pointwise_s8 */
 
 /* One row, all channels. */
 typedef struct {

@@ -75,7 +75,25 @@
         step    W2
         .endm
 
-/* Multiply, shift, saturate and store six sums; then the next pair of channels or of pixels. */
+/* Store six outputs; then the next pair of channels or of pixels. */
+        .macro  store again, end
+        ldm     sp, {X0, X1, X2, W0, W1, X}     /* y, its three strides, end of stream, pixels */
+        strb    A0, [X0]
+        strb    B0, [X0, X2]
+        add     X0, X0, X1
+        strb    A1, [X0]
+        strb    B1, [X0, X2]
+        add     X0, X0, X1
+        strb    A2, [X0]
+        strb    B2, [X0, X2]
+        add     X0, X0, W0
+        str     X0, [sp, #FRAME_Y]
+        cmp     STREAM, W1
+        bne     \again
+        b       \end
+        .endm
+
+/* Multiply, shift and saturate six sums. */
         .macro  finish shift, again, end
         ldm     STREAM!, {W0, W1, W2}           /* multipliers of a and b, offset of b */
         sub     A0, A0, B0
@@ -93,20 +111,39 @@
         ssat    B0, #8, B0, asr #\shift
         ssat    B1, #8, B1, asr #\shift
         ssat    B2, #8, B2, asr #\shift
-        ldm     sp, {X0, X1, X2, W0, W1, X}     /* y, its three strides, end of stream, pixels */
-        strb    A0, [X0]
-        strb    B0, [X0, X2]
-        add     X0, X0, X1
-        strb    A1, [X0]
-        strb    B1, [X0, X2]
-        add     X0, X0, X1
-        strb    A2, [X0]
-        strb    B2, [X0, X2]
-        add     X0, X0, W0
-        str     X0, [sp, #FRAME_Y]
-        cmp     STREAM, W1
-        bne     \again
-        b       \end
+        store   \again, \end
+        .endm
+
+/* One sum, times 2: TFLite's double rounding. The carry of the shift is the bit that rounds. */
+        .macro  round sum, multiplier, shift, zero
+        smmulr  \sum, \sum, \multiplier
+        add     \sum, \sum, \sum, asr #31
+        asrs    \sum, \sum, \shift
+        adc     \sum, \sum, \zero
+        ssat    \sum, #8, \sum
+        .endm
+
+/* The same for any output zero point; a shift by a register looks at its low byte only. */
+        .macro  finish_exactly again, end
+        ldm     STREAM!, {W0, W1, W2}           /* multipliers; shifts of a and b, zero point */
+        lsr     X0, W2, #8
+        sxtb    X1, W2, ror #16
+        sub     A0, A0, B0
+        sub     A1, A1, B1
+        sub     A2, A2, B2
+        asr     A0, A0, #7
+        asr     A1, A1, #7
+        asr     A2, A2, #7
+        lsl     B0, B0, #1
+        lsl     B1, B1, #1
+        lsl     B2, B2, #1
+        round   A0, W0, W2, X1
+        round   A1, W0, W2, X1
+        round   A2, W0, W2, X1
+        round   B0, W1, X0, X1
+        round   B1, W1, X0, X1
+        round   B2, W1, X0, X1
+        store   \again, \end
         .endm
 
 /* Copies the job to the frame and turns `finish` from an index into an address. */
@@ -262,5 +299,42 @@ finishes_32:
         .word   finish_32_7 + 1
         .word   thirty_two + 1
         .size   ecx_dsp_pixels_by_32, . - ecx_dsp_pixels_by_32
+
+/* Taps in groups of 8, any output zero point: 28 more instructions per pair. */
+        .section .text.ecx_dsp_pixels_exact, "ax", %progbits
+        .balign 4
+        .global ecx_dsp_pixels_exact
+        .type   ecx_dsp_pixels_exact, %function
+ecx_dsp_pixels_exact:
+        enter   finishes_exact, 8
+tile_exact:
+        start_tile
+pair_exact:
+        ldm     STREAM!, {A2, B2}
+        ldm     STREAM!, {W0, W1, W2}
+        first   W0
+        step    W1
+        step    W2
+        ldr     W0, [STREAM], #4
+        step    W0
+        ldr     pc, [sp, #FRAME_NEXT]
+        .balign 4
+eight_exact:
+        three
+        ldr     W0, [STREAM], #4
+        step    W0
+        ldr     X0, [sp, #FRAME_X_END]
+        cmp     X, X0
+        bne     eight_exact
+finish_exact:
+        finish_exactly pair_exact, end_exact
+end_exact:
+        end_tile tile_exact
+        .balign 4
+finishes_exact:
+        .word   finish_exact + 1
+        .word   finish_exact + 1
+        .word   eight_exact + 1
+        .size   ecx_dsp_pixels_exact, . - ecx_dsp_pixels_exact
 
 #endif

@@ -30,7 +30,7 @@ typedef struct {
   const uint32_t *stream;
   uint16_t in_c, out_c;                 /* out_c is even */
   int32_t pixel_stride, channel_stride; /* of y, in bytes */
-  uint8_t shift;                        /* 4 or 7; 8 more for the even channels */
+  uint8_t shift; /* 4 or 7, 8 more for the even channels; 0: for ecx_exact_pointwise_s8 */
 } ecx_fast_pointwise;
 
 /* y[p * pixel_stride + c * channel_stride] for n pixels x[n][in_c]; y overlaps neither x nor
@@ -39,6 +39,12 @@ typedef struct {
   (6u * (((uint32_t)(in_c) + 7u) & ~7u) + 3u * (uint32_t)(out_c))
 void ecx_fast_pointwise_s8(const int8_t *x, int8_t *y, uint32_t n, const ecx_fast_pointwise *layer,
                            void *scratch);
+
+/* The same with TFLite's double rounding as it stands, for any output zero point. Instead of the
+ * offset of b, the stream has a byte each for the right shifts of a and b (1 to 31) and the zero
+ * point. Planar output only where that is -128. */
+void ecx_exact_pointwise_s8(const int8_t *x, int8_t *y, uint32_t n, const ecx_fast_pointwise *layer,
+                            void *scratch);
 
 typedef struct {
   /* [channel] of { bias, multiplier }, then bytes [channel][3][3] of weights. The sum is kept times

@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "ecx_requantize.h"
+
 /* Cells outside the map lie in the first and in the last word of a channel. */
 static void pad_row(int8_t *row, uint32_t channels, int32_t stride) {
   static const int8_t outside[4] = {-128, -128, -128, -128};
@@ -18,9 +20,22 @@ static void pad_row(int8_t *row, uint32_t channels, int32_t stride) {
   }
 }
 
+/* The high half of a * b, for 0 <= b. */
+static int32_t high_32(int32_t a, int32_t b) {
+#if defined(__ARM_ARCH_6M__) || defined(__ARM_ARCH_8M_BASE__)
+  /* These cores have no long multiply: four short ones are faster than the library's. */
+  const int32_t high_a = a >> 16, high_b = b >> 16;
+  const uint32_t low_a = (uint16_t)a, low_b = (uint16_t)b;
+  const int32_t lower = high_a * (int32_t)low_b + (int32_t)(low_a * low_b >> 16);
+  const int32_t upper = (int32_t)low_a * high_b + (lower & 0xffff);
+  return high_a * high_b + (lower >> 16) + (upper >> 16);
+#else
+  return (int32_t)((int64_t)a * b >> 32);
+#endif
+}
+
 static int8_t quantize(uint32_t sum, uint32_t multiplier, int32_t offset, int shift) {
-  const int64_t product = (int64_t)(int32_t)sum * (int32_t)multiplier;
-  const int32_t q = ((int32_t)(product >> 32) + offset) >> shift;
+  const int32_t q = (high_32((int32_t)sum, (int32_t)multiplier) + offset) >> shift;
   return (int8_t)(q < -128 ? -128 : q > 127 ? 127 : q);
 }
 
@@ -62,6 +77,34 @@ void ecx_fast_pointwise_s8(const int8_t *x, int8_t *y, uint32_t n, const ecx_fas
       stream += words + 2;
       out[0] = quantize(sum.both - sum.low, stream[0], 0, layer->shift + 8);
       out[layer->channel_stride] = quantize(sum.low, stream[1], (int32_t)stream[2], layer->shift);
+      stream += 3;
+      out += 2 * layer->channel_stride;
+    }
+    x += layer->in_c;
+  }
+}
+
+static int8_t quantize_exactly(int32_t sum, uint32_t multiplier, int shift, int8_t zero) {
+  return ecx_clamp(ecx_requantize(sum, (int32_t)multiplier, shift) + zero, -128, 127);
+}
+
+void ecx_exact_pointwise_s8(const int8_t *x, int8_t *y, uint32_t n, const ecx_fast_pointwise *layer,
+                            void *scratch) {
+  const uint32_t words = (layer->in_c + 7u) / 8u * 4u;
+  (void)scratch;
+  if (layer->pixel_stride == 1) {
+    pad_row(y - 1, layer->out_c, layer->channel_stride);
+  }
+  for (uint32_t p = 0; p < n; ++p) {
+    const uint32_t *stream = layer->stream;
+    int8_t *out = y + (int32_t)p * layer->pixel_stride;
+    for (uint32_t c = 0; c < layer->out_c; c += 2) {
+      const sums sum = two_channels(x, layer->in_c, stream);
+      stream += words + 2;
+      const int8_t zero = (int8_t)(stream[2] >> 16);
+      const int shift_a = stream[2] & 255u, shift_b = stream[2] >> 8 & 255u;
+      out[0] = quantize_exactly((int32_t)(sum.both - sum.low) >> 8, stream[0], shift_a, zero);
+      out[layer->channel_stride] = quantize_exactly((int32_t)sum.low, stream[1], shift_b, zero);
       stream += 3;
       out += 2 * layer->channel_stride;
     }

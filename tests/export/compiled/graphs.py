@@ -99,7 +99,9 @@ def weights(
     taps = int(np.prod(shape)) // channels
     with_bias = make.draw(st.booleans()) or name == "CONV_2D"  # LiteRT wants one there
     if make.float32:
-        array = make.rng.normal(size=shape).astype(np.float32)
+        array = (make.rng.normal(size=shape) / np.sqrt(taps)).astype(
+            np.float32
+        )  # values stay near 1
         values = make.rng.normal(size=channels).astype(np.float32)
         bias = (make.constant(values),) if with_bias else ()
         return make.constant(array), bias, 1.0

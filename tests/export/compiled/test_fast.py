@@ -69,6 +69,17 @@ def test_weights_that_do_not_share_a_word_are_refused() -> None:
     assert fast.pack_pointwise(layer) is None
 
 
+def test_a_layer_without_relu_takes_the_exact_kernel() -> None:
+    random = np.random.default_rng(3)
+    taps = random.integers(-127, 128, (4, 10)).astype(np.int8)
+    shifts = np.array([7, 8, 9, 10])
+    layer = fast.Sums(taps, np.arange(4), np.full(4, 1 << 30), shifts)
+    packed = fast.pack_pointwise(layer, output_zero=-5)
+    assert packed is not None
+    assert (packed.kernel, packed.writes_planes) == ("ecx_exact_pointwise_s8", False)
+    assert packed.stream.reshape(2, 13)[:, -1].tolist() == [0xFB0807, 0xFB0A09]
+
+
 def test_an_odd_number_of_channels_is_refused() -> None:
     taps = np.ones((3, 8), np.int8)
     layer = fast.Sums(taps, np.zeros(3, np.int64), np.full(3, 1 << 30), np.full(3, 8))

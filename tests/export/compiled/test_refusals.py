@@ -12,6 +12,8 @@ from edgecxr.export.compiled.compile import compile_graph
 from edgecxr.export.reader import read_tflite
 from tests.export.flat import FlatModel, options, small_classifier
 
+MUTATIONS = 2500
+
 
 def one_op(
     name: str, made: object = None, *, shape: tuple[int, ...] = (1, 4, 4, 2), y: float = 0.5
@@ -70,7 +72,7 @@ def compiles_or_refuses(data: bytes) -> bool:
 def test_a_file_cut_at_any_byte_is_refused() -> None:
     data = small_classifier().pack()
     assert compiles_or_refuses(data)
-    assert not any(compiles_or_refuses(data[:end]) for end in range(0, len(data), 3))
+    assert not any(compiles_or_refuses(data[:end]) for end in range(len(data)))
 
 
 @pytest.mark.parametrize("precision", ["int8", "float32"])
@@ -78,9 +80,16 @@ def test_a_changed_file_is_refused_or_compiled(precision: str) -> None:
     data = np.frombuffer(small_classifier(precision).pack(), np.uint8)
     rng = np.random.default_rng(11)
     compiled = 0
-    for _ in range(600):
+    for _ in range(MUTATIONS):
         changed = data.copy()
         where = rng.integers(0, len(data), rng.integers(1, 4))
         changed[where] = rng.integers(0, 256, len(where))
         compiled += compiles_or_refuses(changed.tobytes())
-    assert 0 < compiled < 600
+    assert 0 < compiled < MUTATIONS
+
+
+def test_a_scale_too_small_for_a_multiplier_compiles() -> None:
+    flat = small_classifier()
+    kernel = flat.graph.tensors[1]
+    kernel.quantization.scale = [1e-30, *kernel.quantization.scale[1:]]
+    assert compiles_or_refuses(flat.pack())
