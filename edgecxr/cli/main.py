@@ -19,6 +19,7 @@ from edgecxr.cli import (
     classify,
     common,
     data,
+    emulate,
     evaluate,
     export,
     quantize,
@@ -26,7 +27,17 @@ from edgecxr.cli import (
 )
 from edgecxr.errors import EXIT_INTERRUPTED, EdgecxrError
 
-VERBS = ("data", "train", "quantize", "evaluate", "export", "boards", "bench", "classify")
+VERBS = (
+    "data",
+    "train",
+    "quantize",
+    "evaluate",
+    "export",
+    "boards",
+    "emulate",
+    "bench",
+    "classify",
+)
 
 
 class InWorkingOrder(TyperGroup):
@@ -54,6 +65,7 @@ app.command("train")(train.train)
 app.command("quantize")(quantize.quantize)
 app.command("evaluate")(evaluate.evaluate)
 app.command("export")(export.export)
+app.command("emulate")(emulate.emulate)
 app.command("bench")(bench.bench)
 app.command("boards")(boards.boards)
 app.command("classify")(classify.classify)

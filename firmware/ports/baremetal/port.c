@@ -22,7 +22,8 @@ static board_facts facts;
 static ecx_board about;
 static uint64_t counted; /* the counter, extended */
 static uint32_t last;
-static int shift = -1; /* one instruction takes 2^shift ns; -1: no such thing */
+static uint32_t tick_ns_by_32; /* 32 times the ns of a tick; a whole number on emulated boards */
+static int shift = -1;         /* one instruction takes 2^shift ns; -1: no such thing */
 
 static uint64_t counter(void) {
   const uint32_t now = board_counter();
@@ -86,9 +87,9 @@ void ecx_port_write(const char *bytes, uint32_t count) {
   }
 }
 
+/* Instructions come without a division, whose length varies: the same work gives the same count. */
 uint64_t ecx_port_clock(void) {
-  const uint64_t ns = nanoseconds(counter());
-  return shift < 0 ? ns / 1000 : ns >> shift;
+  return shift < 0 ? nanoseconds(counter()) / 1000 : (counter() * tick_ns_by_32) >> (5 + shift);
 }
 
 uint32_t ecx_port_stack_bytes(void) {
@@ -113,6 +114,7 @@ void finished(int code) {
 int main(void) {
   facts = board_start();
   last = board_counter();
+  tick_ns_by_32 = (uint32_t)(UINT64_C(32) * NS_PER_SECOND / facts.counter_hz);
   shift = find_shift();
   if (shift >= 0 && (find_shift() != shift || find_shift() != shift)) {
     shift = -1;
