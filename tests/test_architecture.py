@@ -35,7 +35,14 @@ HEAVY = (
     "pydantic",
     "rich",
 )
-NO_TENSORFLOW = ("--help", "bench --help", "export --help", "boards", "data --help")
+NO_TENSORFLOW = (
+    "--help",
+    "bench --help",
+    "classify --help",
+    "export --help",
+    "boards",
+    "data --help",
+)
 
 
 def imported(tree: ast.AST) -> Iterator[str]:

@@ -160,8 +160,8 @@ def device_notes(rows: Sequence[BenchRow]) -> tuple[str, ...]:
         lines.append("Latency on a device: by its own clock, one inference at a time.")
     if any(row.instructions for row in rows):
         lines.append(
-            "Instructions: counted exactly by the emulator; the median inference. They are no "
-            "milliseconds."
+            "Instructions: the median inference, counted by the emulator to within its timer's "
+            "step (1 to 62 of them). They are no milliseconds."
         )
     if any(row.ram_bytes for row in rows):
         lines.append(
