@@ -162,6 +162,11 @@ static const char *const words[] = {
     "db 0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f%",
     "db 20212223%",
     "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+    "db raw 35 185c0abe%aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+    "db load 35%db 0123456789abcdef0123456789abcdef0123456789abcdef00112233445566%db 8899AABB%",
+    "infer 3 1%results%",
+    "db print%",
+    "db crc%",
 };
 
 static size_t make_input(uint8_t *out, size_t room) {
