@@ -97,7 +97,7 @@ def test_a_crash_is_a_row_and_exit_code_1(tiny_bundle, capsys, monkeypatch) -> N
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["--device", "/dev/ttyACM0"], 3, "expected the device host, found '/dev/ttyACM0'"),
+        (["--device", "/dev/none"], 3, "there is no port /dev/none; attached"),
         (["--runtime", "onnx"], 2, "found 'onnx'"),
         (["--markdown"], 2, "choose one"),
         (["--runs", "0"], 2, "--runs"),

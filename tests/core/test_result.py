@@ -56,6 +56,20 @@ FULL = BARE.model_copy(
     }
 )
 
+BOARD = BARE.model_copy(
+    update={
+        "device": "emulator:stm32f405",
+        "runtime": "compiled",
+        "instructions": 7_514_200,
+        "flash_bytes": 252_884,
+        "ram_bytes": 21_016,
+        "stack_bytes": 536,
+        "compiler": "gcc 12.2.1",
+        "clock_hz": 168_000_000,
+        "tried_again": 2,
+    }
+)
+
 
 def result(*rows: BenchRow) -> BenchResult:
     data = DataInfo(
@@ -139,3 +153,20 @@ def test_a_row_that_failed_shows_dashes() -> None:
 
 def test_an_empty_table_has_its_headers() -> None:
     assert grid(["a", "b"], [], text=1, markdown=False).split()[:2] == ["a", "b"]
+
+
+def test_a_board_shows_instructions_and_memory_and_no_milliseconds() -> None:
+    table = bench_table(result(BOARD))
+    row = next(line for line in table.splitlines() if line.startswith("emulator"))
+    figures = ["7.51", "300,568", "252,884", "21,016", "536"]
+    assert row.split() == ["emulator:stm32f405", "compiled", "int8", *figures]
+    assert "compiled, gcc 12.2.1, 168 MHz, model ab; 2 exchanges had to be tried again" in table
+
+
+def test_a_limit_says_what_it_costs() -> None:
+    table = bench_table(result(FULL))
+    assert "The interval is 11.9 points wide because of --limit" in table
+    assert "with all images it would be about 6.2" in table
+    assert result(FULL).data is not None
+    whole = result(FULL).data.model_copy(update={"images": 355})
+    assert "--limit" not in bench_table(result(FULL).model_copy(update={"data": whole}))
