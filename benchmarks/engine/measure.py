@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecxr.deploy.build import PORTS
 from edgecxr.errors import DeviceError, MissingPackageError
 from edgecxr.export.compiled.build import Model, build_model
 from edgecxr.export.compiled.emit import emit
@@ -25,6 +26,8 @@ from edgecxr.export.compiled.plan import make_plan
 from edgecxr.export.reader import read_tflite
 
 HERE = Path(__file__).parent / "target"
+PORT = PORTS / "baremetal"
+STARTUP = (PORT / "startup.c", HERE / "ends.c")
 PACKAGES = {"arm-none-eabi-": "gcc-arm-none-eabi", "qemu-": "qemu-system-arm"}
 RUN_SECONDS = 600
 
@@ -108,16 +111,23 @@ def build(target: Target, model: Model, folder: Path, images: int, *, trace: boo
         "-ffunction-sections",
         "-fdata-sections",
     ]
-    flags += [target.define, f"-DIMAGE_COUNT={images}", f"-I{folder}", f"-I{KERNELS}", f"-I{HERE}"]
+    flags += [
+        target.define,
+        f"-DIMAGE_COUNT={images}",
+        f"-I{folder}",
+        f"-I{KERNELS}",
+        f"-I{HERE}",
+        f"-I{PORT}",
+    ]
     if model.output.dtype == "float32":
         flags.append("-DSCORE=float")
-    sources = [HERE / "main.c", HERE / "startup.c", folder / "model.c"]
+    sources = [HERE / "main.c", *STARTUP, folder / "model.c"]
     sources += sorted([*KERNELS.glob("*.c"), *KERNELS.glob("*.S")])
     made = []
     for source in sources:
         made.append(str(objects / f"{source.stem}.o"))
-        # GNU C only for this folder's programs, which are written for one toolchain.
-        extra = ["-std=gnu99"] if source.parent == HERE else []
+        # GNU C only for the programs of these folders, which are written for one toolchain.
+        extra = ["-std=gnu99"] if source.parent in (HERE, PORT) else []
         if trace and source.suffix == ".c":
             extra += ["-include", "trace.h"]
         run_tool("arm-none-eabi-gcc", *flags, *extra, "-c", str(source), "-o", made[-1])

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.engine.measure import HERE, M4, emulate, run_tool
+from benchmarks.engine.measure import HERE, M4, PORT, STARTUP, emulate, run_tool
 from edgecxr.export.compiled.emit import C_TYPES, emit
 from edgecxr.export.compiled.kernel_files import KERNELS
 from edgecxr.export.compiled.plan import Plan
 from tests.export.compiled.host import CTYPES
 
-FLAGS = (*M4.flags, M4.define, "-mthumb", "-O2", f"-I{KERNELS}", f"-I{HERE}")
+FLAGS = (*M4.flags, M4.define, "-mthumb", "-O2", f"-I{KERNELS}", f"-I{HERE}", f"-I{PORT}")
 GUARD = 64
 
 RUN = """
@@ -79,7 +79,7 @@ class Board:
 
     def __init__(self, folder: Path) -> None:
         self.objects = []
-        for source in sorted([*KERNELS.glob("*.c"), *KERNELS.glob("*.S"), HERE / "startup.c"]):
+        for source in sorted([*KERNELS.glob("*.c"), *KERNELS.glob("*.S"), *STARTUP]):
             self.objects.append(str(folder / f"{source.stem}.o"))
             run_tool("arm-none-eabi-gcc", *FLAGS, "-c", str(source), "-o", self.objects[-1])
 

@@ -12,9 +12,6 @@
 #include "target.h"
 
 #define PIXELS (MODEL_INPUT_WIDTH * MODEL_INPUT_CHANNELS)
-#define PAINT 0xa5a5a5a5u
-
-extern uint32_t stack_limit[];
 
 #ifndef SCORE
 #define SCORE int8_t
@@ -110,11 +107,6 @@ static uint32_t infer(const uint8_t *image) {
 }
 
 int main(void) {
-  uint32_t *bottom = stack_limit;
-  const uint32_t *top = (const uint32_t *)__builtin_frame_address(0) - 16;
-  for (volatile uint32_t *at = bottom; at < top; ++at) {
-    *at = PAINT;
-  }
   timer_start();
 #ifdef ECX_TRACE
   calibrate();
@@ -129,13 +121,8 @@ int main(void) {
         print_line("spent ", TICKS_TO_INSTRUCTIONS(spent[layer]));
       }
 #else
-      uint32_t *used = bottom;
-      while (*used == PAINT) {
-        ++used;
-      }
-      extern uint32_t stack_top[];
       print_line("instructions ", TICKS_TO_INSTRUCTIONS(ticks));
-      print_line("stack ", (uint32_t)((char *)stack_top - (char *)used));
+      print_line("stack ", stack_bytes_used());
 #endif
     }
     print_scores(i);

@@ -7,9 +7,7 @@
 #ifndef TARGET_H
 #define TARGET_H
 
-#include <stdint.h>
-
-#define REGISTER(address) (*(volatile uint32_t *)(address))
+#include "startup.h"
 
 #if defined(BOARD_MPS2_AN386)
 /* CMSDK timer at 25 MHz, counting down: 1.6 ticks per instruction. */
