@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-import errno
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from typing import Protocol
 
 from edgecxr.bench.protocol import BAUD
-from edgecxr.core.board import boards
+from edgecxr.core.ports import why_not_open
 from edgecxr.errors import DeviceError, UsageError
 
 _LEAST_S = 0.01
@@ -109,52 +108,3 @@ class SerialTransport:
 
     def close(self) -> None:
         self._line.close()
-
-
-def why_not_open(port: str, error: Exception) -> str:
-    """One sentence for a port that could not be opened, with the way out."""
-    cause = error.__context__ if error.__context__ is not None else error
-    number = getattr(error, "errno", None) or getattr(cause, "errno", None)
-    if number == errno.EACCES:
-        return (
-            f"no permission to open {port}: add yourself to its group with `sudo usermod -aG "
-            "dialout $USER` and log in again, or give the board a udev rule"
-        )
-    if number in (errno.EBUSY, errno.EAGAIN) or "lock" in str(error):
-        return f"{port} is in use by another program; close it, for example a serial monitor"
-    if number in (errno.ENOENT, errno.ENODEV, errno.ENXIO):
-        attached = ", ".join(device for device, _ in attached_ports()) or "none"
-        return f"there is no port {port}; attached serial ports: {attached}"
-    if "://" in port:
-        return f"nothing listens at {port}; start the device or the emulator first"
-    return f"{port} could not be opened as a serial port: {error}"
-
-
-def attached_ports() -> list[tuple[str, str]]:
-    """Serial ports with a USB device behind them, and what each is: ``(port, words)``."""
-    from serial.tools.list_ports import comports
-
-    known = {(usb.vid, usb.pid): board.name for board in boards().values() for usb in board.usb}
-    found = []
-    for port in comports():
-        if port.vid is not None:
-            found.append((port.device, known.get((port.vid, port.pid), port.description)))
-    return sorted(found)
-
-
-def only_port(ports: Iterable[tuple[str, str]]) -> str:
-    """The one port that is attached.
-
-    Raises:
-        DeviceError: if there is none, or if there are several; these are listed.
-    """
-    found: Sequence[tuple[str, str]] = list(ports)
-    if not found:
-        raise DeviceError(
-            "expected a board on a serial port, found none; plug it in with a cable that carries "
-            "data, or name its port with --port"
-        )
-    if len(found) > 1:
-        listed = ", ".join(f"{device} ({words})" for device, words in found)
-        raise DeviceError(f"expected one board, found {len(found)}: {listed}; choose with --port")
-    return found[0][0]

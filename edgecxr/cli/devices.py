@@ -55,7 +55,7 @@ def resolve(names: Sequence[str] | None, port: str | None) -> list[str]:
         UsageError: if a board has no emulator.
         DeviceError: if ``serial`` is meant and not exactly one board is attached.
     """
-    from edgecxr.bench.transport import attached_ports, only_port
+    from edgecxr.core.ports import attached_ports, only_port
 
     found: dict[str, None] = {}
     for name in names or [SERIAL if port else HOST]:

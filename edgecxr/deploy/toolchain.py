@@ -17,11 +17,16 @@ TOOL_SECONDS = 600
 
 @dataclass(frozen=True)
 class Tool:
-    """A program, the oldest version that is known to work, and where it comes from."""
+    """A program, the oldest version that is known to work, and where it comes from.
+
+    Attributes:
+        ask: the arguments that make it say its version.
+    """
 
     command: str
     oldest: tuple[int, ...]
     how_to_get: str
+    ask: tuple[str, ...] = ("--version",)
 
 
 ARM_GCC = Tool(
@@ -36,6 +41,20 @@ QEMU = Tool(
     (7, 0),
     "on Debian and Ubuntu `apt install qemu-system-arm`, elsewhere from qemu.org",
 )
+# 1.1 brought `upload --upload-property`.
+ARDUINO_CLI = Tool(
+    "arduino-cli",
+    (1, 1),
+    "get it from arduino.github.io/arduino-cli, for example with `brew install arduino-cli` or "
+    "the install script there",
+    ask=("version",),
+)
+WEST = Tool(
+    "west",
+    (1, 0),
+    "`pip install west`, then set up a Zephyr workspace as docs.zephyrproject.org says under "
+    "Getting Started",
+)
 
 
 def find(tool: Tool) -> str:
@@ -46,9 +65,10 @@ def find(tool: Tool) -> str:
     """
     path = shutil.which(tool.command)
     if path is None:
-        raise MissingPackageError(f"{tool.command} was not found; {tool.how_to_get}")
+        wanted = f" {_dotted(tool.oldest)} or newer" if tool.oldest else ""
+        raise MissingPackageError(f"{tool.command}{wanted} was not found; {tool.how_to_get}")
     if tool.oldest:
-        found = version(path)
+        found = version(path, tool.ask)
         if found < tool.oldest:
             raise MissingPackageError(
                 f"{path} is version {_dotted(found)}, expected {_dotted(tool.oldest)} or newer; "
@@ -57,9 +77,9 @@ def find(tool: Tool) -> str:
     return path
 
 
-def version(path: str) -> tuple[int, ...]:
+def version(path: str, ask: Sequence[str] = ("--version",)) -> tuple[int, ...]:
     """What ``path --version`` says, as numbers: (12, 2, 1)."""
-    done = run([path, "--version"])
+    done = run([path, *ask])
     # A packager's note in brackets may hold a version of its own.
     line = re.sub(r"\([^)]*\)", "", done.stdout.partition("\n")[0])
     match = re.search(r"\d+(?:\.\d+)+", line)

@@ -9,10 +9,9 @@ import tty
 from collections.abc import Iterator
 
 import pytest
-import serial
 
-from edgecxr.bench import transport
-from edgecxr.bench.transport import SerialTransport, only_port, why_not_open
+from edgecxr.bench.transport import SerialTransport
+from edgecxr.core.ports import Port
 from edgecxr.errors import DeviceError, UsageError
 
 
@@ -74,7 +73,8 @@ def test_a_port_that_disappears_is_one_sentence() -> None:
 
 
 def test_no_such_port_lists_what_is_attached(monkeypatch) -> None:
-    monkeypatch.setattr(transport, "attached_ports", lambda: [("/dev/ttyACM0", "a board")])
+    nano = Port("/dev/ttyACM0", 0x2341, 0x805A)
+    monkeypatch.setattr("edgecxr.core.ports.attached_ports", lambda: [nano])
     with pytest.raises(DeviceError, match="no port /dev/none; attached serial ports: /dev/ttyACM0"):
         SerialTransport("/dev/none")
 
@@ -89,35 +89,3 @@ def test_nothing_at_a_url_says_so() -> None:
 def test_a_url_of_an_unknown_kind_is_a_wrong_command_line() -> None:
     with pytest.raises(UsageError, match="a URL that pyserial knows, found 'odd://x'"):
         SerialTransport("odd://x")
-
-
-def test_a_refused_port_names_the_group() -> None:
-    error = serial.SerialException(13, "could not open port: Permission denied")
-    assert "usermod -aG dialout" in why_not_open("/dev/ttyACM0", error)
-    assert "udev" in why_not_open("/dev/ttyACM0", error)
-
-
-@pytest.mark.parametrize(
-    ("ports", "said"),
-    [
-        ([], "found none; plug it in"),
-        ([("/dev/ttyACM0", "Nano"), ("/dev/ttyACM1", "Pico")], r"ACM0 \(Nano\), .*ACM1 \(Pico\)"),
-    ],
-)
-def test_not_exactly_one_board_is_an_error(ports, said: str) -> None:
-    with pytest.raises(DeviceError, match=said) as raised:
-        only_port(ports)
-    assert raised.value.exit_code == 3
-
-
-def test_the_only_board_is_found(monkeypatch) -> None:
-    class Port:
-        device, vid, pid, description = "/dev/ttyACM0", 0x2341, 0x805A, "USB"
-
-    class Builtin:
-        device, vid, pid, description = "/dev/ttyS0", None, None, "n/a"
-
-    monkeypatch.setattr("serial.tools.list_ports.comports", lambda: [Builtin, Port])
-    ports = transport.attached_ports()
-    assert ports == [("/dev/ttyACM0", "Arduino Nano 33 BLE Sense")]
-    assert only_port(ports) == "/dev/ttyACM0"

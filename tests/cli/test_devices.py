@@ -16,6 +16,7 @@ from edgecxr.bench.protocol import Inference
 from edgecxr.cli import devices
 from edgecxr.cli.main import run
 from edgecxr.core.bundle import Bundle
+from edgecxr.core.ports import Port
 from edgecxr.core.result import BenchResult, BenchRow
 from edgecxr.deploy.build import HOST, build
 from edgecxr.deploy.emulate import emulated
@@ -191,8 +192,8 @@ def test_names_are_resolved(monkeypatch) -> None:
     assert devices.resolve(None, None) == ["host"]
     assert devices.resolve(None, "/dev/ttyACM7") == ["/dev/ttyACM7"]
     assert devices.resolve(["host", "serial", "host"], "/dev/ttyACM7") == ["host", "/dev/ttyACM7"]
-    two = [("/dev/ttyACM0", "Nano"), ("/dev/ttyACM1", "Pico")]
-    monkeypatch.setattr("edgecxr.bench.transport.attached_ports", lambda: two)
+    two = [Port("/dev/ttyACM0", 0x2341, 0x805A), Port("/dev/ttyACM1", 0x2E8A, 0x000A)]
+    monkeypatch.setattr("edgecxr.core.ports.attached_ports", lambda: two)
     with pytest.raises(DeviceError, match=r"found 2: .*choose with --port"):
         devices.resolve(["serial"], None)
 
