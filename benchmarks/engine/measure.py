@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecxr.deploy.build import PORTS
+from edgecxr.core.firmware import PORTS
 from edgecxr.errors import DeviceError, MissingPackageError
 from edgecxr.export.compiled.build import Model, build_model
 from edgecxr.export.compiled.emit import emit
 from edgecxr.export.compiled.fast_layers import use_fast_kernels
-from edgecxr.export.compiled.kernel_files import KERNELS
+from edgecxr.core.firmware import KERNELS
 from edgecxr.export.compiled.plan import make_plan
 from edgecxr.export.reader import read_tflite
 

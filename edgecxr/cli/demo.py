@@ -18,9 +18,9 @@ def demo_images(shape: Sequence[int]) -> tuple[DemoImage, ...]:
     from edgecxr.data.phantom import demo_phantoms
     from edgecxr.export.demo import DemoImage
 
-    _, height, width, channels = shape
-    if channels != 1:
+    if len(shape) != 4 or shape[3] != 1:
         return ()
+    _, height, width, _ = shape
     return tuple(DemoImage(*item) for item in demo_phantoms(height, width).items())
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from benchmarks.engine.measure import HERE, M4, PORT, STARTUP, emulate, run_tool
 from edgecxr.export.compiled.emit import C_TYPES, emit
-from edgecxr.export.compiled.kernel_files import KERNELS
+from edgecxr.core.firmware import KERNELS
 from edgecxr.export.compiled.plan import Plan
 from tests.export.compiled.host import CTYPES
 

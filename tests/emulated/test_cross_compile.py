@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.engine.measure import compile_model, run_tool
-from edgecxr.export.compiled.kernel_files import KERNELS
+from edgecxr.core.firmware import KERNELS
 
 STRICT = ("-mthumb", "-O2", "-Wall", "-Wextra", "-Werror", "-Wconversion", f"-I{KERNELS}")
 CORES = {
