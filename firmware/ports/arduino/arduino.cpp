@@ -16,13 +16,13 @@
 #endif
 
 #if defined(ARDUINO_ARDUINO_NANO33BLE)
-#define BOARD_NAME "nano33"
+#define ECX_BOARD "nano33"
 #elif defined(ARDUINO_RASPBERRY_PI_PICO)
-#define BOARD_NAME "pico"
+#define ECX_BOARD "pico"
 #elif defined(ARDUINO_ESP32S3_DEV)
-#define BOARD_NAME "esp32s3"
+#define ECX_BOARD "esp32s3"
 #else
-#define BOARD_NAME "arduino"
+#define ECX_BOARD "arduino"
 #endif
 
 #if defined(VARIANT_MCK)
@@ -39,7 +39,7 @@ constexpr unsigned long kBaud = 115200;
 constexpr uint32_t kPaint = 0xa5a5a5a5u;
 constexpr size_t kMarginWords = 64;  // what start() and an interrupt may use while it paints
 
-ecx_board board = {BOARD_NAME, "us", CORE_HZ, 0, 0};
+ecx_board board = {ECX_BOARD, "us", CORE_HZ, 0, 0};
 bool has_cycles;
 uint32_t last;
 uint64_t counted;
