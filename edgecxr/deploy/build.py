@@ -23,7 +23,7 @@ _REPOSITORY = Path(__file__).parents[2] / "firmware" / "ports"
 PORTS = _INSTALLED if _INSTALLED.is_dir() else _REPOSITORY
 
 Precision = Literal["int8", "float32"]
-Runtime = Literal["compiled"]
+Runtime = Literal["compiled", "tflm"]
 
 _WARNINGS = ("-Wall", "-Wextra", "-Wconversion")
 # A chip that has less keeps no picture beside the model: its rows are classified as they come.
@@ -42,6 +42,7 @@ class Image:
 
     Attributes:
         path: the ELF file.
+        build_folder: what the platform's own uploader takes.
         board: its board's id, or "host".
         model_sha256: of the ``.tflite`` file in it, as ``info%`` will say.
         flash_bytes: of the whole image; None on the host.
@@ -49,6 +50,7 @@ class Image:
     """
 
     path: Path
+    build_folder: Path
     board: str
     precision: Precision
     runtime: Runtime
@@ -89,11 +91,11 @@ def build(
     path = place / f"{bundle.manifest.name}.elf"
     if target is None:
         _build_host(sources, path)
-        return Image(path, board, precision, runtime, sha256, None, None)
+        return Image(path, place, board, precision, runtime, sha256, None, None)
     _build_bare_metal(target, sources, path, f"{bundle.manifest.name} in {precision}")
     symbols = _symbols(path)
     flash, ram = symbols["flash_bytes"], symbols["static_ram_bytes"]
-    return Image(path, board, precision, runtime, sha256, flash, ram)
+    return Image(path, place, board, precision, runtime, sha256, flash, ram)
 
 
 def _bare_metal(name: str) -> Board:
@@ -112,7 +114,7 @@ def _build_host(sources: Path, path: Path) -> None:
     files = [*sorted(sources.glob("*.c")), PORTS / HOST / "host.c"]
     done = toolchain.run([compiler, *flags, *files, "-lm", "-o", path])
     if done.returncode != 0:
-        raise FlashError(f"{compiler} could not build the firmware: {_first_error(done.stderr)}")
+        raise FlashError(_why_no_build(compiler, done.stderr))
 
 
 def _build_bare_metal(board: Board, sources: Path, path: Path, model: str) -> None:
@@ -128,9 +130,7 @@ def _build_bare_metal(board: Board, sources: Path, path: Path, model: str) -> No
         standard = "-std=gnu99" if source.parent == port else "-std=c99"
         done = toolchain.run([compiler, standard, *flags, "-c", source, "-o", made])
         if done.returncode != 0:
-            raise FlashError(
-                f"{compiler} could not build the firmware: {_first_error(done.stderr)}"
-            )
+            raise FlashError(_why_no_build(compiler, done.stderr))
         return made
 
     files = [path for path in sorted(sources.iterdir()) if path.suffix in (".c", ".S")]
@@ -144,28 +144,37 @@ def _build_bare_metal(board: Board, sources: Path, path: Path, model: str) -> No
         raise FlashError(_why_it_does_not_link(done.stderr, board, model))
 
 
+def _why_no_build(compiler: str, said: str) -> str:
+    return f"{compiler} could not build the firmware: {toolchain.first_error(said)}"
+
+
+def too_big(board: Board, model: str, what: str, missing: int, size: int) -> str:
+    """One sentence for a model that has no room.
+
+    Args:
+        what: "flash" or "RAM".
+        missing: bytes.
+        size: bytes that the board has.
+    """
+    return (
+        f"{model} needs {missing:,} bytes more {what} than the {size:,} of {board.id}; choose a "
+        "larger board or a smaller model"
+    )
+
+
 def _why_it_does_not_link(said: str, board: Board, model: str) -> str:
     for region, name, size in (
         ("FLASH", "flash", board.flash_bytes),
         ("RAM", "RAM", board.ram_bytes),
     ):
         if match := re.search(rf"region `{region}' overflowed by (\d+) bytes", said):
-            return (
-                f"{model} needs {int(match[1]):,} bytes more {name} than the {size:,} of "
-                f"{board.id}; choose a larger board or a smaller model"
-            )
+            return too_big(board, model, name, int(match[1]), size)
     if "the stack has not its reserve" in said:
         return (
             f"{model} leaves too little of {board.id}'s {board.ram_bytes:,} bytes of RAM for the "
             "stack; choose a larger board or a smaller model"
         )
-    return f"the firmware could not be linked: {_first_error(said)}"
-
-
-def _first_error(said: str) -> str:
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    errors = [line for line in lines if "error" in line or "undefined" in line]
-    return (errors or lines or ["it said nothing"])[0][:300]
+    return f"the firmware could not be linked: {toolchain.first_error(said)}"
 
 
 def _symbols(path: Path) -> dict[str, int]:

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgecxr.errors import MissingPackageError
+from edgecxr.errors import FlashError, MissingPackageError
 
 TOOL_SECONDS = 600
 
@@ -93,13 +94,37 @@ def _dotted(numbers: tuple[int, ...]) -> str:
 def run(
     command: Sequence[str | Path], folder: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run a tool to its end and keep what it says; the caller looks at the return code."""
-    return subprocess.run(
-        [str(part) for part in command],
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=TOOL_SECONDS,
-        check=False,
-    )
+    """Run a tool to its end and keep what it says; the caller looks at the return code.
+
+    Raises:
+        FlashError: if it has not ended after ``TOOL_SECONDS``.
+    """
+    words = [str(part) for part in command]
+    try:
+        return subprocess.run(
+            words,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            # A tool may print bytes that are no text, such as what a board said.
+            errors="replace",
+            timeout=TOOL_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise FlashError(
+            f"{words[0]} did not end within {TOOL_SECONDS} s; run `{shlex.join(words)}` by hand to "
+            "see why"
+        ) from error
+
+
+def first_error(said: str) -> str:
+    """The line of a tool's output that says what is wrong, at most 300 characters."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    errors = [
+        line
+        for line in lines
+        if re.search("error|undefined|fatal|denied|no device", line, re.IGNORECASE)
+    ]
+    return (errors or lines or ["it said nothing"])[0][:300]
