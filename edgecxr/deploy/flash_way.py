@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -29,7 +29,7 @@ class Wish:
 
     port: str | None = None
     probe: str | None = None
-    computer: Computer = Computer()
+    computer: Computer = field(default_factory=Computer)
 
 
 @dataclass(frozen=True)
