@@ -76,12 +76,17 @@ def build(
             replaced.
 
     Raises:
-        UsageError: if the board is unknown or has another build system.
+        UsageError: if the board is unknown, has another build system, or does not take the runtime.
         ModelError: if the compiled runtime lacks an operator of the model.
         MissingPackageError: if a tool is missing.
         FlashError: if the image does not fit the board; the message says by how much.
     """
     target = None if board == HOST else _bare_metal(board)
+    if runtime != "compiled":
+        raise UsageError(
+            f"the runtime {runtime} is built for Arduino and Zephyr boards, expected compiled for "
+            f"{board}"
+        )
     place = folder / f"{board}-{precision}"
     shutil.rmtree(place, ignore_errors=True)
     sources = place / "src"

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 import serial
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgecxr.core.board import find_board
@@ -179,6 +179,7 @@ def other_events(draw) -> list[tuple[float, str, Port | None]]:
     return [(draw(times), place, draw(ports)) for _ in range(draw(st.integers(0, 6)))]
 
 
+@settings(max_examples=50)
 @given(events=st.lists(other_events(), max_size=3), comes=st.floats(0.3, 9.0))
 def test_whatever_other_boards_do_ours_is_found(events, comes: float) -> None:
     ours = replace(NANO, device="/dev/ours")
