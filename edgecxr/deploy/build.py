@@ -47,6 +47,8 @@ class Image:
         model_sha256: of the ``.tflite`` file in it, as ``info%`` will say.
         flash_bytes: of the whole image; None on the host.
         ram_bytes: of all variables, without the stack; None on the host.
+        sketch: of an Arduino build, the folder with its ``sketch.yaml``, whose profile with the
+            board's id says which platform it was built with.
     """
 
     path: Path
@@ -57,6 +59,7 @@ class Image:
     model_sha256: str
     flash_bytes: int | None
     ram_bytes: int | None
+    sketch: Path | None = None
 
 
 def build(

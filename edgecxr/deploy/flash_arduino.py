@@ -74,7 +74,8 @@ class Arduino:
 
 
 def _command(board: Board, image: Image, port: str) -> list[str]:
-    command = [toolchain.ARDUINO_CLI.command, "upload", "--fqbn", board.build_target]
+    # By its profile, and not by its name only: a profile's platform lies in a place of its own.
+    command = [toolchain.ARDUINO_CLI.command, "upload", str(image.sketch), "--profile", board.id]
     command += ["--port", port, "--input-dir", str(image.build_folder)]
     if board.serial_bootloader:
         command += [word for each in _NO_TOUCH for word in ("--upload-property", each)]

@@ -42,10 +42,10 @@ QEMU = Tool(
     (7, 0),
     "on Debian and Ubuntu `apt install qemu-system-arm`, elsewhere from qemu.org",
 )
-# 1.1 brought `upload --upload-property`.
+# 1.1 brought `upload --upload-property`, 1.3 libraries from a folder in a sketch's profile.
 ARDUINO_CLI = Tool(
     "arduino-cli",
-    (1, 1),
+    (1, 3),
     "get it from arduino.github.io/arduino-cli, for example with `brew install arduino-cli` or "
     "the install script there",
     ask=("version",),

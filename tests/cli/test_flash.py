@@ -70,6 +70,7 @@ def bench(
     monkeypatch.setattr("edgecxr.deploy.bootloader.Computer", simulated.computer)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     image = replace(firmware, board="nano33", flash_bytes=300_000, ram_bytes=60_000)
+    image = replace(image, sketch=Path("sketch"))
     made = Bench(simulated, arduino_cli(tmp_path), image)
 
     def built(_bundle: Bundle, board: str, **_wish: object) -> Image:
@@ -113,7 +114,7 @@ def test_a_dry_run_touches_nothing(bench, flash, terminal: Terminal, capsys) -> 
     assert flash("--dry-run") == 0
     captured = capsys.readouterr()
     assert f"# touch {terminal.name} at 1200 baud" in captured.out
-    assert "arduino-cli upload --fqbn arduino:mbed_nano:nano33ble" in captured.out
+    assert "arduino-cli upload sketch --profile nano33 --port " in captured.out
     assert "no board was touched" in captured.out
     assert (bench.program.calls, bench.simulated.touched) == ([], [])
     assert (terminal.baud, terminal.is_open()) == (before, False)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,7 +41,7 @@ def programs(tmp_path: Path, monkeypatch) -> Path:
 
 
 def image_for(board: str, **changes: int | None) -> Image:
-    sizes: dict[str, int | None] = {"flash_bytes": 300_000, "ram_bytes": 15_000, **changes}
+    sizes: dict[str, Any] = {"flash_bytes": 300_000, "ram_bytes": 15_000, **changes}
     return Image(
         path=Path("built/cxr3.elf"),
         build_folder=Path("built"),
@@ -48,6 +49,7 @@ def image_for(board: str, **changes: int | None) -> Image:
         precision="int8",
         runtime="compiled",
         model_sha256="0" * 64,
+        sketch=Path("sketch"),
         **sizes,
     )
 
@@ -88,7 +90,7 @@ def test_an_image_that_fills_the_board_exactly_fits() -> None:
     check_fits(find_board("nano33"), full, "cxr3 in int8")
 
 
-@pytest.mark.parametrize(("board", "tool"), [("nano33", "arduino-cli 1.1"), ("pico", "arduino")])
+@pytest.mark.parametrize(("board", "tool"), [("nano33", "arduino-cli 1.3"), ("pico", "arduino")])
 def test_a_missing_program_names_itself(board: str, tool: str, monkeypatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(MissingPackageError, match=rf"{tool}.* was not found; get it from"):
@@ -153,8 +155,8 @@ def test_a_nano_is_touched_written_and_found_again(programs: Path) -> None:
         assert nano33.write(image_for("nano33"), nano33.find(), silent) == back.device
     assert bench.touched == [nano.device]
     (call,) = program.calls
-    assert call[:3] == ["upload", "--fqbn", "arduino:mbed_nano:nano33ble"]
-    assert call[3:] == ["--port", "/dev/ttyACM1", "--input-dir", "built", *NO_TOUCH]
+    assert call[:4] == ["upload", "sketch", "--profile", "nano33"]
+    assert call[4:] == ["--port", "/dev/ttyACM1", "--input-dir", "built", *NO_TOUCH]
 
 
 def test_a_nano_in_its_bootloader_is_written_without_a_touch(programs: Path) -> None:
@@ -181,7 +183,7 @@ def test_a_dry_run_of_a_nano_says_the_touch_and_the_command() -> None:
     nano33 = way("nano33", attached(replace(NANO, device="/dev/ttyACM0")))
     touch, upload = nano33.steps(image_for("nano33"), nano33.find())
     assert touch.startswith("# touch /dev/ttyACM0 at 1200 baud; the bootloader (2341:005a) comes")
-    assert upload.startswith("arduino-cli upload --fqbn arduino:mbed_nano:nano33ble --port BOOTL")
+    assert upload.startswith("arduino-cli upload sketch --profile nano33 --port BOOTL")
     assert "PORT" in nano33.steps(image_for("nano33"), None)[0]
 
 
