@@ -12,14 +12,17 @@ DATA ?=
 MODEL ?= runs/$(if $(DATA),$(shell basename '$(DATA)' .csv),phantom)
 EPOCHS ?= 60
 SOURCE = $(if $(DATA),$(DATA),runs/phantoms)
+# `make flash` writes a reference model unless MODEL is named.
+TO_FLASH = $(if $(filter file,$(origin MODEL)),models/cxr3,$(MODEL))
 FIRMWARE = firmware/generated/$(shell basename '$(MODEL)')
 
-.PHONY: help setup tools quantize test test-all lint format benchmark pictures clean
+.PHONY: help setup tools quantize test test-all lint format flash benchmark pictures clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo 'make quantize                      the main job on built-in synthetic images'
 	@echo 'make quantize DATA=dir MODEL=dir   the main job on your images'
+	@echo 'make flash BOARD=id                firmware onto the board that is attached (MODEL=dir PORT=port)'
 	@echo 'make test                          lint, types and tests'
 	@echo 'make test-all                      the slow tests too'
 	@echo 'make benchmark                     instructions, RAM and flash of the compiled runtime'
@@ -55,6 +58,10 @@ quantize: $(READY) $(if $(DATA),,runs/phantoms/SYNTHETIC.txt)
 	@$(BIN)/edgecxr evaluate '$(MODEL)' --data '$(SOURCE)'
 	@echo '== Bench'
 	@$(BIN)/edgecxr bench '$(MODEL)' --device host --data '$(SOURCE)'
+
+flash: $(READY)
+	@test -n '$(BOARD)' || { echo 'name a board: make flash BOARD=nano33; edgecxr boards lists them' >&2; exit 2; }
+	@$(BIN)/edgecxr flash --board '$(BOARD)' --model '$(TO_FLASH)' $(if $(PORT),--port '$(PORT)')
 
 lint: $(READY)
 	@$(BIN)/ruff check .

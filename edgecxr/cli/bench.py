@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from edgecxr.cli import common
+from edgecxr.cli.common import PrecisionName
 
 if TYPE_CHECKING:
     from edgecxr.bench.host import Pictures
@@ -18,11 +18,6 @@ if TYPE_CHECKING:
     from edgecxr.core.interpreter import Precision
     from edgecxr.core.result import BenchResult, BenchRow, DataInfo, Host
     from edgecxr.data.load import Reading
-
-
-class PrecisionName(StrEnum):
-    int8 = "int8"
-    float32 = "float32"
 
 
 DATA = "Data"

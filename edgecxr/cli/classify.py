@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgecxr.cli import common
-from edgecxr.cli.bench import PrecisionName
+from edgecxr.cli.common import PrecisionName
 
 if TYPE_CHECKING:
     from edgecxr.bench.classify import Answer, Classifier

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,6 +29,17 @@ class Settings:
 
 
 settings = Settings()
+
+
+class PrecisionName(StrEnum):
+    int8 = "int8"
+    float32 = "float32"
+
+
+class RuntimeName(StrEnum):
+    compiled = "compiled"
+    tflm = "tflm"
+
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace what is there.")]

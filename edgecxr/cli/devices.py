@@ -60,13 +60,18 @@ def resolve(names: Sequence[str] | None, port: str | None) -> list[str]:
     found: dict[str, None] = {}
     for name in names or [SERIAL if port else HOST]:
         if name.startswith(EMULATOR):
-            _check_emulator(name.removeprefix(EMULATOR))
+            check_emulator(name.removeprefix(EMULATOR))
         real = (port or only_port(attached_ports())) if name == SERIAL else name
         found[real] = None
     return list(found)
 
 
-def _check_emulator(board: str) -> None:
+def check_emulator(board: str) -> None:
+    """See that a board can be emulated, before anything is built for it.
+
+    Raises:
+        UsageError: if there is no such board, or no emulator of it.
+    """
     from edgecxr.core.board import boards, find_board
     from edgecxr.errors import UsageError
 

@@ -4,18 +4,12 @@
 from __future__ import annotations
 
 import tempfile
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from edgecxr.cli import common
-
-
-class PrecisionName(StrEnum):
-    int8 = "int8"
-    float32 = "float32"
+from edgecxr.cli import common, devices
 
 
 def emulate(
@@ -26,8 +20,8 @@ def emulate(
         "models/cxr3"
     ),
     precision: Annotated[
-        PrecisionName, typer.Option(help="Which of its models.")
-    ] = PrecisionName.int8,
+        common.PrecisionName, typer.Option(help="Which of its models.")
+    ] = common.PrecisionName.int8,
     icount: Annotated[
         bool,
         typer.Option(
@@ -46,6 +40,7 @@ def emulate(
     from edgecxr.deploy.build import build
     from edgecxr.deploy.emulate import emulated_terminal
 
+    devices.check_emulator(board)
     bundle = Bundle.open(model)
     with tempfile.TemporaryDirectory(prefix="edgecxr-") as folder:
         common.note(f"Building {bundle.manifest.name} ({precision.value}) for {board} …")

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from edgecxr.cli.common import ForceOption, JsonOption, print_json
+from edgecxr.cli.common import (
+    ForceOption,
+    JsonOption,
+    PrecisionName,
+    RuntimeName,
+    print_json,
+)
 from edgecxr.export.formats import DEFAULT_NAMESPACE, FORMATS, Export, Settings, write_export
 
 if TYPE_CHECKING:
@@ -17,16 +23,6 @@ if TYPE_CHECKING:
 
 FormatName = StrEnum("FormatName", {name: name for name in FORMATS})  # type: ignore[misc]
 _FORMAT_HELP = "; ".join(f"{name}: {entry.help}" for name, entry in FORMATS.items()) + "."
-
-
-class PrecisionName(StrEnum):
-    int8 = "int8"
-    float32 = "float32"
-
-
-class RuntimeName(StrEnum):
-    compiled = "compiled"
-    tflm = "tflm"
 
 
 def export(

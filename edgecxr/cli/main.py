@@ -22,6 +22,7 @@ from edgecxr.cli import (
     emulate,
     evaluate,
     export,
+    flash,
     quantize,
     train,
 )
@@ -34,6 +35,7 @@ VERBS = (
     "evaluate",
     "export",
     "boards",
+    "flash",
     "emulate",
     "bench",
     "classify",
@@ -52,7 +54,7 @@ app = typer.Typer(
     cls=InWorkingOrder,
     help=(
         "Chest X-ray classifiers, from a folder of images to a verified microcontroller.\n\n"
-        "data → train → quantize → evaluate → export → bench → classify. "
+        "data → train → quantize → evaluate → export → flash → bench → classify. "
         "For research and teaching; **not a medical device**."
     ),
     no_args_is_help=True,
@@ -65,6 +67,7 @@ app.command("train")(train.train)
 app.command("quantize")(quantize.quantize)
 app.command("evaluate")(evaluate.evaluate)
 app.command("export")(export.export)
+app.command("flash")(flash.flash)
 app.command("emulate")(emulate.emulate)
 app.command("bench")(bench.bench)
 app.command("boards")(boards.boards)

@@ -68,7 +68,9 @@ class Board(_Frozen):
     platform_ram_bytes: int = Field(ge=0)
     build_system: Literal["arduino", "zephyr", "baremetal"]
     build_target: str
-    flasher: str
+    flasher: Literal["arduino-cli", "pyocd", "west", "none"]
+    pyocd_target: str | None = None
+    serial_bootloader: bool = False
     emulator: str | None = None
     usb: tuple[UsbId, ...] = ()
     sources: dict[str, str]
@@ -77,6 +79,15 @@ class Board(_Frozen):
     def platform(self) -> str:
         """What runs below the application, in words."""
         return _PLATFORMS[self.build_system]
+
+    @model_validator(mode="after")
+    def _what_flashing_needs_is_there(self) -> Board:
+        if (self.flasher == "pyocd") != (self.pyocd_target is not None):
+            raise ValueError("the flasher pyocd, and no other, goes with a pyocd_target")
+        roles = {usb.role for usb in self.usb}
+        if self.serial_bootloader and not roles >= {"application", "bootloader"}:
+            raise ValueError("a serial_bootloader needs the USB ids of application and bootloader")
+        return self
 
     @model_validator(mode="after")
     def _every_figure_has_a_source(self) -> Board:

@@ -49,6 +49,11 @@ def usb_id(board: Board, port: Port) -> UsbId | None:
     return next(same, None)
 
 
+def is_a_known_board(port: Port) -> bool:
+    """Whether a port's USB id is one of ``boards.toml``."""
+    return any(usb_id(board, port) for board in boards().values())
+
+
 def attached_ports() -> list[Port]:
     """The serial ports with a USB device behind them, by name. No port is opened for this."""
     from serial.tools.list_ports import comports

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import PurePath
 from typing import Any
 
 from edgecxr import __version__
@@ -99,7 +98,7 @@ uint8_t pixels[{row}];
 #endif
 int rows;
 
-{values}/* NULL if this build of TFLM cannot run the model: its arena, its operators or its schema. */
+{values}/* NULL if this TFLM cannot run the model: its arena, its operators or its schema. */
 tflite::MicroInterpreter *interpreter() {{
   static OpResolver resolver;
   static const TfLiteStatus ops = AddOps(resolver);
@@ -177,7 +176,7 @@ def render(source: Source, settings: Settings) -> Export:
 def _render_tflm(source: Source, settings: Settings) -> Export:
     """The format "tflm"; its sources end in .cpp, the only ending that Arduino compiles as C++."""
     model = tflm.render(source, settings)
-    files = {PurePath(n).stem + ".cpp" if n.endswith(".cc") else n: t for n, t in model.files.items()}
+    files = {name.replace(".cc", ".cpp"): text for name, text in model.files.items()}
     return Export(files, model.facts, model.lines)
 
 
@@ -220,7 +219,10 @@ def _tflm_input(source: Source) -> dict[str, str]:
         return {"member": "f", "value": FLOAT_PIXEL.replace("pixels", "row"), "values": ""}
     table = pixel_values("int8", quantization.scale[0], quantization.zero_point[0])
     rows = "\n".join(byte_rows(table.tobytes()))
-    values = f"/* The int8 value of each pixel, as bits. */\nconst uint8_t values[256] = {{\n{rows}\n}};\n\n"
+    values = (
+        "/* The int8 value of each pixel, as bits. */\n"
+        f"const uint8_t values[256] = {{\n{rows}\n}};\n\n"
+    )
     return {"member": "int8", "value": "static_cast<int8_t>(values[row[i]])", "values": values}
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from edgecxr.cli.main import run
 from edgecxr.core.process import module_command, module_environment
 from edgecxr.errors import EXIT_INTERRUPTED
 
@@ -54,3 +55,11 @@ def test_it_prints_a_terminal_and_ends_on_ctrl_c(board: str, tools: tuple[str, .
         process.send_signal(signal.SIGINT)
         assert process.wait(SECONDS) == EXIT_INTERRUPTED
     assert not Path(terminal).exists()
+
+
+@pytest.mark.parametrize("board", ["nonsense", "nano33"])
+def test_a_board_without_emulator_is_refused_before_any_work(board: str, capsys) -> None:
+    assert run(["emulate", "--board", board, "--model", str(CXR3)]) == 2
+    err = capsys.readouterr().err
+    assert board in err
+    assert "Building" not in err

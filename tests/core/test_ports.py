@@ -33,9 +33,7 @@ def test_only_ports_with_a_usb_device_count(monkeypatch) -> None:
 
 
 def test_a_port_says_all_that_tells_it_apart() -> None:
-    assert str(NANO) == (
-        "/dev/ttyACM0 (Arduino Nano 33 BLE Sense, 2341:805a, serial number A1)"
-    )
+    assert str(NANO) == ("/dev/ttyACM0 (Arduino Nano 33 BLE Sense, 2341:805a, serial number A1)")
     assert ST_LINK.words == "ST NUCLEO-L4R5ZI or ST STM32F746G-DISCO"
     assert listed([]) == "none"
 
