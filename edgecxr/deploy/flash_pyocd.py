@@ -66,8 +66,9 @@ class Pyocd:
                 programmer.FileProgrammer(opened, progress=progress).program(str(image.path))
                 opened.target.reset()
         except (errors.Error, OSError) as error:  # OSError: the USB device went away
+            why = str(error).rstrip(".")
             raise FlashError(
-                f"pyOCD could not write {self.board.name} over {probe.description}: {error}; check "
+                f"pyOCD could not write {self.board.name} over {probe.description}: {why}; check "
                 "the cable between probe and chip, press RESET, and run the same command again"
             ) from error
         return target.port
