@@ -43,6 +43,7 @@ class Pyocd:
         if named is not None:
             refuse_other_kind(self.board, named)
         probe = _choose(self.board, _probes(), ports, self.wish, named)
+        _refuse_other_chip(self.board, probe)
         return _answering(self.board, probe.unique_id, ports, self.wish.port, named)
 
     def steps(self, image: Image, target: Target | None) -> list[str]:
@@ -65,8 +66,9 @@ class Pyocd:
                 programmer.FileProgrammer(opened, progress=progress).program(str(image.path))
                 opened.target.reset()
         except (errors.Error, OSError) as error:  # OSError: the USB device went away
+            why = str(error).rstrip(".")
             raise FlashError(
-                f"pyOCD could not write {self.board.name} over {probe.description}: {error}; check "
+                f"pyOCD could not write {self.board.name} over {probe.description}: {why}; check "
                 "the cable between probe and chip, press RESET, and run the same command again"
             ) from error
         return target.port
@@ -107,6 +109,29 @@ def _choose(
         if _same_device(port, found[0].unique_id):
             refuse_other_kind(board, port)
     return found[0]
+
+
+def _refuse_other_chip(board: Board, probe: Any) -> None:
+    """A micro:bit v2 shows the USB id of a v1; the debugger's board number tells them apart.
+
+    Raises:
+        DeviceError: if the probe belongs to a board with another chip, or cannot be asked.
+    """
+    errors = require("pyocd.core.exceptions", extra=_EXTRA)
+    known = require("pyocd.target", extra=_EXTRA).TARGET
+    try:
+        info = probe.associated_board_info
+    except (errors.Error, OSError) as error:
+        raise DeviceError(
+            f"{probe.description} ({probe.unique_id}) cannot be opened: {error}; on Linux give it "
+            "pyOCD's udev rules, and close other debuggers"
+        ) from error
+    chip = info.target if info is not None else None
+    if known.get(chip) not in (None, known.get(board.pyocd_target)):
+        raise DeviceError(
+            f"expected {board.name} with the chip {board.pyocd_target}, found {info.name} with "
+            f"{chip}; attach the other board, or name it with --probe"
+        )
 
 
 def _answering(

@@ -30,6 +30,7 @@ class Probe:
 
     unique_id: str
     description: str = "a probe"
+    associated_board_info: object = None
 
 
 def way(board: str, bench: Simulated, port: str | None = None, probe: str | None = None) -> Way:
@@ -122,6 +123,35 @@ def test_the_probe_of_another_board_is_refused(monkeypatch) -> None:
     give([Probe(str(ST_LINK.serial_number))], monkeypatch)
     with pytest.raises(DeviceError, match=r"expected BBC micro:bit v1 on .*found .*NUCLEO"):
         way("microbit", attached(ST_LINK)).find()
+
+
+def test_a_micro_bit_v2_is_not_taken_for_a_v1(monkeypatch) -> None:
+    known = pytest.importorskip("pyocd.board.board_ids").BOARD_ID_TO_INFO
+    for number, other in (("9900", False), ("9904", True)):
+        probe = Probe(str(DAPLINK.serial_number), associated_board_info=known[number])
+        give([probe], monkeypatch)
+        if not other:
+            assert way("microbit", attached(DAPLINK)).find().probe == probe.unique_id
+            continue
+        with pytest.raises(DeviceError, match=r"the chip nrf51, found micro:bit v2 .*nrf52833"):
+            way("microbit", attached(DAPLINK)).find()
+
+
+def test_a_probe_that_cannot_be_opened_is_exit_3(monkeypatch) -> None:
+    errors = pytest.importorskip("pyocd.core.exceptions")
+
+    class Closed(Probe):
+        @property
+        def associated_board_info(self) -> object:
+            raise errors.ProbeError("Unable to open device")
+
+        @associated_board_info.setter
+        def associated_board_info(self, _value: object) -> None:
+            """Nothing is known of it."""
+
+    give([Closed(str(DAPLINK.serial_number), "DAPLink")], monkeypatch)
+    with pytest.raises(DeviceError, match=r"DAPLink .* cannot be opened: Unable to open .*udev"):
+        way("microbit", attached(DAPLINK)).find()
 
 
 def test_a_probe_that_went_during_the_build_is_exit_3(monkeypatch) -> None:
