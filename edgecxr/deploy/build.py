@@ -92,10 +92,21 @@ def build(
         _build_host(sources, path)
         return Image(path, board, precision, runtime, sha256, None, None)
     name = f"{bundle.manifest.name} in {precision}"
+    _refuse_too_large(target, name, int(facts["constant_bytes"]))
     _build_bare_metal(target, sources, path, name, int(facts["demo_images"]))
     symbols = _symbols(path)
     flash, ram = symbols["flash_bytes"], symbols["static_ram_bytes"]
     return Image(path, board, precision, runtime, sha256, flash, ram)
+
+
+def _refuse_too_large(board: Board, model: str, constants: int) -> None:
+    """Before minutes of compiling: the weights alone tell."""
+    if constants > board.flash_bytes:
+        short = constants - board.flash_bytes
+        raise FlashError(
+            f"{model} needs at least {short:,} bytes more flash than the {board.flash_bytes:,} of "
+            f"{board.id}; choose a larger board or a smaller model"
+        )
 
 
 def _bare_metal(name: str) -> Board:

@@ -164,6 +164,6 @@ def test_linker_scripts_have_the_memory_of_the_table(board: str) -> None:
 
 def test_a_model_that_does_not_fit_is_refused_before_anything_else(tmp_path: Path) -> None:
     with pytest.raises(
-        FlashError, match=r"needs [\d,]+ bytes more flash than the 262,144 of micro"
+        FlashError, match=r"needs at least [\d,]+ bytes more flash than the 262,144 of m"
     ):
         build(Bundle.open(CXR3.parent), "microbit", precision="float32", folder=tmp_path)
