@@ -11,12 +11,13 @@ READY := $(VENV)/.ready
 DATA ?=
 MODEL ?= runs/$(if $(DATA),$(shell basename '$(DATA)' .csv),phantom)
 EPOCHS ?= 60
+FUZZ_SECONDS ?= 600
 SOURCE = $(if $(DATA),$(DATA),runs/phantoms)
 # `make flash` writes a reference model unless MODEL is named.
 TO_FLASH = $(if $(filter file,$(origin MODEL)),models/cxr3,$(MODEL))
 FIRMWARE = firmware/generated/$(shell basename '$(MODEL)')
 
-.PHONY: help setup tools quantize test test-all lint format flash benchmark pictures clean
+.PHONY: help setup tools quantize test test-all lint format flash benchmark fuzz pictures clean
 .DELETE_ON_ERROR:
 
 help:
@@ -26,6 +27,7 @@ help:
 	@echo 'make test                          lint, types and tests'
 	@echo 'make test-all                      the slow tests too'
 	@echo 'make benchmark                     instructions, RAM and flash of the compiled runtime'
+	@echo 'make fuzz                          hostile bytes for the wire, for FUZZ_SECONDS (600)'
 	@echo 'make format                        format the code'
 
 setup: $(READY)
@@ -86,6 +88,10 @@ format: $(READY)
 
 benchmark: tools $(READY)
 	@$(BIN)/python benchmarks/engine/run.py
+
+fuzz:
+	@scripts/packages clang=clang
+	@scripts/fuzz '$(FUZZ_SECONDS)' build/fuzz
 
 pictures: $(READY)
 	@$(BIN)/python scripts/pictures.py

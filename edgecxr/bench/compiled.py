@@ -62,6 +62,7 @@ class CompiledInterpreter(Interpreter):
             library = _build(compiler, out)
             self._library = ctypes.CDLL(str(library))
         self.name, self.version, self.kernels = "compiled", edgecxr.__version__, "reference"
+        self.arena_bytes = int(facts["arena_bytes"])
         self.input, self.output = check_ports([_port(facts["input"])], [_port(facts["output"])])
         self._library.state_bytes.restype = ctypes.c_ulong
         self._state = ctypes.create_string_buffer(int(self._library.state_bytes()))

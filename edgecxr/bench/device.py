@@ -57,6 +57,8 @@ class Device:
         """
         self.name, self.retries = line.name, 0
         self._line, self._limit_s = line, limit_s
+        # A user who gives an exchange longer has a slower device.
+        self._silence_s = max(_SILENCE_S, limit_s / 4)
         self._reader = LineReader()
         self._lines: list[bytes] = []
         self._deadline = 0.0
@@ -227,10 +229,10 @@ class Device:
             _LateError: if the exchange's time is over.
         """
         while not self._lines:
-            if self._receive(_SILENCE_S):
+            if self._receive(self._silence_s):
                 continue
             self._send(protocol.SYNC)
-            if self._receive(_SILENCE_S) and self._lines == [protocol.READY.encode()]:
+            if self._receive(self._silence_s) and self._lines == [protocol.READY.encode()]:
                 self._lines.clear()
                 raise WireError("a command or its reply was lost")
         return self._lines.pop(0)
@@ -264,7 +266,7 @@ class Device:
                 return
 
     def _answers_ready(self) -> bool:
-        while self._receive(_SILENCE_S):
+        while self._receive(self._silence_s):
             while self._lines:
                 if self._lines.pop(0) == protocol.READY.encode():
                     return True

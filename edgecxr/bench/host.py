@@ -134,11 +134,13 @@ def notes(rows: Sequence[BenchRow]) -> tuple[str, ...]:
             "Latency: one inference at a time, with the copy of its prepared image into the "
             "model; decoding and reading the scores are outside."
         )
-    if any(row.arena_bytes for row in done):
+    if any(row.arena_bytes and row.runtime == "tflm" for row in done):
         lines.append(
-            "Arena: counted by TFLM on this host; a 32-bit board needs a little less with the "
-            "same kernels."
+            "Arena of tflm: counted by TFLM on this host; a 32-bit board needs a little less with "
+            "the same kernels."
         )
+    if any(row.arena_bytes and row.runtime == "compiled" for row in done):
+        lines.append("Arena of compiled: as planned at export, the same on every machine.")
     if any(row.peak_memory_bytes for row in done):
         lines.append(
             "Peak: highest resident memory up to the last timed run, Python and libraries "
@@ -222,14 +224,13 @@ class _Bench:
         figures: dict[str, object] = {
             "interpreter": measured.interpreter,
             "threads": self.settings.threads if runtime.threaded else 1,
+            "arena_bytes": _arena(model) if runtime.name == "tflm" else measured.arena_bytes,
             "latency_ms": measured.latency_ms,
             "peak_memory_bytes": measured.peak_memory_bytes,
             "model_memory_bytes": measured.model_memory_bytes,
             **_accuracy(outcome, self.pictures),
             **_agreement(outcome, host),
         }
-        if runtime.name == "tflm":
-            figures["arena_bytes"] = _arena(model)
         return known.model_copy(update=figures)
 
 

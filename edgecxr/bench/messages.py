@@ -54,11 +54,13 @@ class Measured(_Message):
     """The worker's figures; bytes of memory, None where the system does not say.
 
     Attributes:
+        arena_bytes: where the runtime plans it before it runs.
         output_step: what one step of a raw score is worth; 1 where scores are not quantized.
     """
 
     kind: Literal["measured"] = "measured"
     interpreter: InterpreterInfo
+    arena_bytes: int | None
     output_step: float
     latency_ms: Latency | None
     peak_memory_bytes: int | None

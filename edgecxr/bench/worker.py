@@ -117,6 +117,7 @@ def measure(request: Request, tell: Callable[[Message], None]) -> Measured:
         interpreter=InterpreterInfo(
             name=interpreter.name, version=interpreter.version, kernels=interpreter.kernels
         ),
+        arena_bytes=interpreter.arena_bytes,
         output_step=interpreter.output.scale if interpreter.precision == "int8" else 1.0,
         latency_ms=latency,
         peak_memory_bytes=peak,

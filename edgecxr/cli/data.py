@@ -91,6 +91,29 @@ def phantom(
         typer.echo(f"{total} SYNTHETIC images are in {folder}.")
 
 
+@app.command("cache")
+def cache_command(
+    clear: Annotated[
+        bool, typer.Option("--clear", help="Remove them; they are decoded again when needed.")
+    ] = False,
+    cache: common.CacheOption = None,
+    as_json: common.JsonOption = False,
+) -> None:
+    """Where the decoded images are kept, and how much room they take."""
+    from edgecxr.data.cache import cached, clear_cache, default_cache_dir
+
+    folder = cache or default_cache_dir()
+    sets = cached(folder)
+    size = clear_cache(folder) if clear else sum(sets.values())
+    if as_json:
+        found = {"folder": str(folder), "sets": len(sets), "bytes": size, "cleared": clear}
+        common.print_json(found)
+    else:
+        what = "freed" if clear else "in use; --clear removes them"
+        sets_of = "1 set" if len(sets) == 1 else f"{len(sets)} sets"
+        typer.echo(f"{sets_of} of decoded images in {folder}, {size / 1e6:,.1f} MB {what}")
+
+
 def _text(info: DatasetInfo) -> str:
     from tabulate import tabulate
 

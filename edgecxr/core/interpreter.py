@@ -62,6 +62,7 @@ class Interpreter(ABC):
         version: its version.
         kernels: "optimized", or "reference" where results are the same on every machine.
         precision: "int8" or "float32", from the input tensor.
+        arena_bytes: of the memory that it computes in, where that is planned before it runs.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Interpreter(ABC):
     kernels: Kernels
     input: Port
     output: Port
+    arena_bytes: int | None = None
 
     @abstractmethod
     def run(self, image: NDArray[Any]) -> None:

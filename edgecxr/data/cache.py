@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
+import shutil
 import zlib
 from collections import defaultdict
 from collections.abc import Iterator
@@ -28,6 +30,9 @@ from edgecxr.data.parallel import Progress, map_parallel
 from edgecxr.errors import DataError
 
 _VERSION: Final = 1
+_PIXELS: Final = "images.u8"
+_INFO: Final = "info.json"
+_KEY: Final = re.compile("[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,28 @@ def default_cache_dir() -> Path:
         return Path(own)
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "edgecxr"
+
+
+def cached(cache_dir: Path) -> dict[Path, int]:
+    """The folders of decoded images, and the bytes of each; what else lies there is not ours."""
+    found = {}
+    for folder in sorted((cache_dir / "images").glob("*")):
+        files = [folder / name for name in (_PIXELS, _INFO)]
+        if _KEY.fullmatch(folder.name) and all(file.is_file() for file in files):
+            found[folder] = sum(file.stat().st_size for file in files)
+    return found
+
+
+def clear_cache(cache_dir: Path) -> int:
+    """Remove all of them; they are decoded again when they are needed. Returns the bytes freed.
+
+    Raises:
+        OSError: if one cannot be removed.
+    """
+    folders = cached(cache_dir)
+    for folder in folders:
+        shutil.rmtree(folder)
+    return sum(folders.values())
 
 
 def load_images(
@@ -175,7 +202,7 @@ def _write(
     same: defaultdict[str, list[int]] = defaultdict(list)
     checksum = rows = 0
     with new_folder(folder, force=True) as temporary:
-        with (temporary / "images.u8").open("wb") as file:
+        with (temporary / _PIXELS).open("wb") as file:
             for position, result in enumerate(results):
                 if isinstance(result, str):
                     unreadable[position] = result
@@ -193,14 +220,14 @@ def _write(
             "unreadable": {str(position): reason for position, reason in unreadable.items()},
             "twins": [positions for positions in same.values() if len(positions) > 1],
         }
-        (temporary / "info.json").write_text(json.dumps(info), encoding="utf-8")
+        (temporary / _INFO).write_text(json.dumps(info), encoding="utf-8")
 
 
 def _open(folder: Path, preprocessing: Preprocessing) -> _Stored | None:
     """What the folder holds; None if it is missing or damaged, for it can be made anew."""
-    path = folder / "images.u8"
+    path = folder / _PIXELS
     try:
-        info = json.loads((folder / "info.json").read_bytes())
+        info = json.loads((folder / _INFO).read_bytes())
         shape = tuple(int(n) for n in info["shape"])
         if shape[1:] != (preprocessing.height, preprocessing.width):
             return None

@@ -134,22 +134,30 @@ def _warnings(dataset: Dataset, unreadable: Sequence[Unreadable]) -> list[str]:
     if dataset.synthetic:
         found.append("SYNTHETIC: phantoms are for trying the tool; no figure on them means a thing")
     if unreadable:
-        found.append(f"{len(unreadable)} images cannot be read; training stops at them")
+        found.append(f"{_count(len(unreadable), 'image')} cannot be read; training stops there")
     copies = dataset.copies()
     across = sum(len({sample.split for sample in group}) > 1 for group in copies)
     if across:
-        found.append(f"{across} files are in more than one split; training stops at them")
+        found.append(f"{_count(across, 'file')} in more than one split; training stops there")
     conflicts = sum(len({sample.label for sample in group}) > 1 for group in copies)
     if conflicts:
-        found.append(f"{conflicts} files are in more than one class; one of the labels is wrong")
+        found.append(
+            f"{_count(conflicts, 'file')} in more than one class; one of the labels is wrong"
+        )
     shared = len(dataset.shared_patients())
     if shared:
-        found.append(f"{shared} patients have images in more than one split, if the rule is right")
+        found.append(
+            f"{_count(shared, 'patient')} with images in more than one split, if the rule is right"
+        )
     for split, counts in dataset.counts().items():
         if split != "train" and min(counts.values()) < 30:
             label = min(counts, key=lambda name: counts[name])
             found.append(
-                f"{split} has only {counts[label]} images of {label}; "
+                f"{split} has only {_count(counts[label], 'image')} of {label}; "
                 f"a figure on them has a wide interval"
             )
     return found
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

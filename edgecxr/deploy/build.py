@@ -103,6 +103,7 @@ def build(
     elif system == "zephyr":
         built = build_zephyr(target, sources, place, name)
     else:
+        _refuse_too_large(target, name, int(facts["constant_bytes"]))
         built = _build_bare_metal(target, sources, path, name, int(facts["demo_images"]))
     return Image(
         built.path,
@@ -115,6 +116,13 @@ def build(
         built.ram_bytes,
         built.sketch,
     )
+
+
+def _refuse_too_large(board: Board, model: str, constants: int) -> None:
+    """Before minutes of compiling: the weights alone tell."""
+    short = constants - board.flash_bytes
+    if short > 0:
+        raise FlashError(too_big(board, model, "flash", short, board.flash_bytes, at_least=True))
 
 
 def _check(board: str, system: str, runtime: Runtime) -> None:

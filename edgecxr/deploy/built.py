@@ -28,15 +28,19 @@ class Built:
     sketch: Path | None = None
 
 
-def too_big(board: Board, model: str, what: str, missing: int, size: int) -> str:
+def too_big(
+    board: Board, model: str, what: str, missing: int, size: int, *, at_least: bool = False
+) -> str:
     """One sentence for a model that has no room.
 
     Args:
         what: "flash" or "RAM".
         missing: bytes.
         size: bytes that the board has.
+        at_least: what is missing was found out before everything was counted.
     """
+    least = "at least " if at_least else ""
     return (
-        f"{model} needs {missing:,} bytes more {what} than the {size:,} of {board.id}; choose a "
+        f"{model} needs {least}{missing:,} bytes more {what} than the {size:,} of {board.id}; choose a "
         "larger board or a smaller model"
     )

@@ -18,4 +18,5 @@ def pixel_values(dtype: str, scale: float, zero_point: int) -> NDArray[np.int8]:
     """
     steps = np.rint((np.arange(256) - 128) / (128 * scale)) + zero_point
     limits = np.iinfo(dtype)
-    return np.clip(steps, limits.min, limits.max).astype(dtype).view(np.int8)
+    bits: NDArray[np.int8] = np.clip(steps, limits.min, limits.max).astype(dtype).view(np.int8)
+    return bits

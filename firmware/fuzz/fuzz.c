@@ -45,9 +45,10 @@ void ecx_port_write(const char *bytes, uint32_t count) {
     if ((byte < ' ' || byte > '~') && byte != '\r' && byte != '\n') {
       stop("a byte that is no text was sent");
     }
-    memmove(said, said + 1, sizeof said - 1);
-    said[sizeof said - 1] = (char)byte;
   }
+  const uint32_t kept = count < sizeof said ? count : (uint32_t)sizeof said;
+  memmove(said, said + kept, sizeof said - kept);
+  memcpy(said + sizeof said - kept, bytes + count - kept, kept);
 }
 
 uint64_t ecx_port_clock(void) {

@@ -44,6 +44,21 @@ def test_an_image_crosses_at_four_fifths_of_the_line_rate() -> None:
     assert transfer < 9216 * line.BYTE_S / 0.8
 
 
+class Slow(SimulatedDevice):
+    """It computes for longer than a fast device may be silent."""
+
+    def feed(self, data: bytes, now: float) -> list[tuple[float, bytes]]:
+        wait = 12.0 if data.startswith(b"infer") else 0.0
+        return [(delay + wait, said) for delay, said in super().feed(data, now)]
+
+
+def test_a_slow_device_is_left_in_peace_when_its_exchange_may_take_longer() -> None:
+    device = Device(FaultyLine(Slow()), limit_s=60)
+    found = device.classify(picture(1))
+    assert found.scores.tolist() == scores_of(picture(1).tobytes())
+    assert device.retries == 0
+
+
 def faults_of(random_: random.Random) -> Faults:
     """From a line that loses a byte a minute to one that carries nothing."""
     rate = 10 ** random_.uniform(-6.5, -2.5)

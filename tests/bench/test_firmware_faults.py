@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import random
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from edgecxr.bench.device import EXCHANGE_S, Device
-from edgecxr.bench.protocol import Inference
+from edgecxr.bench.protocol import BAUD, Inference
 from edgecxr.core.files import sha256
 from edgecxr.errors import DeviceError
 from tests.bench.simulated import Faults, FaultyLine
@@ -20,6 +21,8 @@ from tests.bench.virtual_firmware import Firmware, build
 from tests.bundles import write_bundle
 
 RUNS = 500
+USB_TURN_S = 0.016
+"""The longest that a USB serial chip keeps a few bytes back (FTDI's default latency timer)."""
 
 
 @pytest.fixture(scope="module")
@@ -103,3 +106,65 @@ def test_a_board_that_loses_power_and_comes_back_is_found_again(
         line.device = second
         found = device.classify(tiny_images[1])
     assert found.scores.tolist() == truth[1].scores.tolist()
+
+
+@pytest.mark.parametrize("keep_image", [True, False])
+def test_a_clock_of_cycles_keeps_the_laps_in_microseconds(
+    bundle: Path, tmp_path: Path, tiny_images: NDArray[np.uint8], keep_image: bool
+) -> None:
+    hz = 168_000_000
+    flags = ('-DCLOCK="cycles"', f"-DCORE_HZ={hz}u")
+    program = build(bundle, tmp_path, keep_image=keep_image, flags=flags)
+    with Firmware(program) as firmware:
+        line = Listening(FaultyLine(firmware))
+        device = Device(line)
+        found = device.classify(tiny_images[0])
+        if keep_image:
+            assert device.demo()[0].found.ticks == found.ticks
+    assert device.info.clock == "cycles"
+    start, end = (int(lap) for lap in re.findall(rb"m-lap-us-(\d+)", line.heard)[-2:])
+    assert found.ticks % 12345 == 0  # a look at the virtual clock
+    assert found.ticks > 12345
+    assert abs((end - start) - found.ticks * 1e6 / hz) <= 1
+
+
+class Listening:
+    """A line whose bytes are counted, and the turns: something sent, then something awaited."""
+
+    def __init__(self, line: FaultyLine) -> None:
+        self.line, self.name = line, line.name
+        self.heard = self.sent = b""
+        self.turns = 0
+        self._sending = False
+
+    def now(self) -> float:
+        return self.line.now()
+
+    def read(self, timeout_s: float) -> bytes:
+        self._sending = False
+        data = self.line.read(timeout_s)
+        self.heard += data
+        return data
+
+    def write(self, data: bytes, timeout_s: float) -> None:
+        self.turns += not self._sending
+        self._sending = True
+        self.sent += data
+        self.line.write(data, timeout_s)
+
+
+def test_an_image_costs_little_more_than_its_bytes(
+    program: Path, tiny_images: NDArray[np.uint8]
+) -> None:
+    with Firmware(program) as firmware:
+        line = Listening(FaultyLine(firmware))
+        device = Device(line)
+        if not device.info.db_raw:
+            return  # in hexadecimal digits it is more than twice as much
+        line.heard, line.sent, line.turns = b"", b"", 0
+        device.classify(tiny_images[0])
+    byte_s = 10 / BAUD
+    spent_s = (len(line.sent) + len(line.heard)) * byte_s + line.turns * USB_TURN_S
+    print(f"{len(line.sent)} bytes sent, {len(line.heard)} received, {line.turns} turns")
+    assert line.turns == 3
+    assert tiny_images[0].size * byte_s >= 0.8 * spent_s

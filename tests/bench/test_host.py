@@ -16,7 +16,7 @@ from edgecxr.bench.runtimes import choose
 from edgecxr.core.files import sha256
 from edgecxr.core.interpreter import open_interpreter
 from edgecxr.core.metrics import wilson
-from edgecxr.core.process import module_command
+from edgecxr.core.process import export_model, module_command
 from edgecxr.core.result import BenchRow
 from edgecxr.core.tflm import measure_arena
 from edgecxr.errors import DataError
@@ -69,6 +69,13 @@ def test_every_runtime_is_measured_on_the_images(tiny_int8, tiny_images) -> None
         assert row.peak_memory_bytes is not None
         assert row.flash_bytes is row.ram_bytes is row.stack_bytes is row.instructions is None
     assert [row.arena_bytes for row in rows] == [None, None, measure_arena(tiny_int8).bytes_used]
+
+
+def test_the_compiled_runtime_says_its_planned_arena(tiny_int8, tmp_path) -> None:
+    planned = export_model(tiny_int8, tmp_path / "c", "--format", "c")["arena_bytes"]
+    rows, _ = run({"int8": tiny_int8}, choose(["compiled"]), None, QUICK, progress=unwatched)
+    assert [row.arena_bytes for row in rows] == [planned]
+    assert any("planned at export" in line for line in notes(rows))
 
 
 def test_accuracy_is_that_of_the_same_model_run_here(tiny_float32, tiny_images) -> None:

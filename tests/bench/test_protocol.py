@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import json
 import zlib
 
 import numpy as np
@@ -145,3 +146,50 @@ def test_a_refusal_keeps_the_words_of_the_device() -> None:
     with pytest.raises(RefusalError, match="the device refused infer 1 0%: No image loaded"):
         protocol.checked("infer 1 0", lines)
     assert issubclass(RefusalError, DeviceError)
+
+
+def demo_line(**changes: object) -> str:
+    said = {
+        "image": "synthetic_normal",
+        "crc32": "0123ABCD",
+        "label": "b",
+        "score": 0.9,
+        "scores": "-128,100,-100",
+        "us": 1234,
+        **changes,
+    }
+    return f"m-demo-[{json.dumps(said)}]"
+
+
+ONE_DEMO = DEVICE.model_copy(update={"demo_images": 1})
+
+
+def test_a_line_of_the_demo_is_read() -> None:
+    (found,) = protocol.parse_demo([demo_line()], ONE_DEMO)
+    assert found.image == "synthetic_normal"
+    assert found.found.scores.tolist() == [-128, 100, -100]
+    assert (found.found.ticks, found.found.runs) == (1234, 1)
+    assert found.found.image_crc == 0x0123ABCD
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ([], "expected 1 lines m-demo, found 0"),
+        (["m-demo-[x]"], "not what this edgecxr expects"),
+        (["m-demo-[3]"], "not what this edgecxr expects"),
+        ([demo_line(us=-1)], "not what this edgecxr expects"),
+        ([demo_line(crc32="x")], "not what this edgecxr expects"),
+        ([demo_line(scores="1,2")], "do not fit"),
+        ([demo_line(label="a")], "do not fit"),
+    ],
+)
+def test_a_demo_that_is_none_is_refused(lines: list[str], said: str) -> None:
+    with pytest.raises(WireError, match=said):
+        protocol.parse_demo(lines, ONE_DEMO)
+
+
+@given(st.text(max_size=60))
+def test_any_text_as_a_demo_is_read_or_refused(text: str) -> None:
+    with pytest.raises(WireError):
+        protocol.parse_demo([f"m-demo-[{text}]"], ONE_DEMO)

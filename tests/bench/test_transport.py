@@ -7,10 +7,11 @@ import socket
 import time
 import tty
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from edgecxr.bench.transport import SerialTransport
+from edgecxr.bench.transport import SerialTransport, open_line
 from edgecxr.core.ports import Port
 from edgecxr.errors import DeviceError, UsageError
 
@@ -89,3 +90,43 @@ def test_nothing_at_a_url_says_so() -> None:
 def test_a_url_of_an_unknown_kind_is_a_wrong_command_line() -> None:
     with pytest.raises(UsageError, match="a URL that pyserial knows, found 'odd://x'"):
         SerialTransport("odd://x")
+
+
+@pytest.fixture
+def listening(tmp_path: Path) -> Iterator[tuple[socket.socket, str]]:
+    """A Unix socket's listener, and its name as a device."""
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "line"))
+        server.listen(1)
+        yield server, f"unix:{tmp_path / 'line'}"
+
+
+def test_bytes_cross_a_unix_socket_both_ways(listening) -> None:
+    server, name = listening
+    line = open_line(name)
+    board, _ = server.accept()
+    line.write(b"name%", 1.0)
+    assert board.recv(100) == b"name%"
+    assert line.read(0.0) == b""
+    board.sendall(b"m-ready\r\n")
+    assert line.read(1.0) == b"m-ready\r\n"
+    board.close()
+    with pytest.raises(DeviceError, match="has gone in the middle of the work"):
+        line.read(1.0)
+    line.close()
+
+
+def test_a_unix_socket_that_takes_nothing_ends_in_time(listening) -> None:
+    server, name = listening
+    line = open_line(name)
+    board, _ = server.accept()
+    with pytest.raises(DeviceError, match="takes nothing any more"):
+        line.write(bytes(10_000_000), 0.05)
+    board.close()
+    line.close()
+
+
+def test_nothing_at_a_unix_socket_says_so(tmp_path: Path) -> None:
+    with pytest.raises(DeviceError, match=f"nothing listens at unix:{tmp_path}/none") as raised:
+        open_line(f"unix:{tmp_path}/none")
+    assert raised.value.exit_code == 3

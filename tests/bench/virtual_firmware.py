@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import struct
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -15,25 +16,27 @@ PORT = Path(__file__).with_name("virtual_port.c")
 FOREVER_MS = 0xFFFFFFFF
 
 
-def build(bundle: Path, folder: Path, *, keep_image: bool) -> Path:
+def build(bundle: Path, folder: Path, *, keep_image: bool, flags: Sequence[str] = ()) -> Path:
     """The firmware of a bundle's int8 model, as a program of this computer.
 
     Args:
         keep_image: False as on a board whose memory does not hold one.
+        flags: more of them for the compiler.
     """
     sources = folder / "src"
     export_model(bundle, sources, "--format", "firmware", "--namespace", "model")
     program = folder / "firmware"
     files = [*map(str, sorted(sources.glob("*.c"))), str(PORT)]
-    flags = (
+    all_flags = (
         "-std=c99",
         "-O2",
         "-Wall",
         "-Wextra",
         "-Werror",
         f"-DECX_KEEP_IMAGE={int(keep_image)}",
+        *flags,
     )
-    command = [c_compiler(), *flags, f"-I{sources}", *files, "-lm", "-o", str(program)]
+    command = [c_compiler(), *all_flags, f"-I{sources}", *files, "-lm", "-o", str(program)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return program

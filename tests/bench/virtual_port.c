@@ -11,6 +11,11 @@
 #include "ecx_app.h"
 #include "ecx_port.h"
 
+#ifndef CLOCK
+#define CLOCK "us"
+#define CORE_HZ 0
+#endif
+
 static unsigned char buffer[1 << 16];
 static uint32_t filled, taken;
 
@@ -20,7 +25,7 @@ static void send_frame(char kind, uint32_t number) {
 }
 
 const ecx_board *ecx_port_board(void) {
-  static const ecx_board board = {"virtual", "us", 0, 0, 0};
+  static const ecx_board board = {"virtual", CLOCK, CORE_HZ, 0, 0};
   return &board;
 }
 

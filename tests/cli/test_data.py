@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from edgecxr.cli import main
+from edgecxr.core.preprocess import Preprocessing
+from edgecxr.data.cache import load_images
+from edgecxr.data.dataset import read_dataset
 
 SMALL = ["--train", "2", "--val", "0", "--test", "1", "--size", "64"]
 
@@ -90,3 +93,25 @@ def test_info_of_nothing_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> 
 
 def test_a_wrong_patient_rule_is_a_usage_error(phantoms: Path) -> None:
     assert main.run(["data", "info", str(phantoms), "--patients", "("]) == 2
+
+
+def test_the_cache_is_shown_and_cleared(
+    phantoms: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    strange = tmp_path / "images" / "mine"
+    strange.mkdir(parents=True)
+    (strange / "one.png").write_bytes(b"x")
+    dataset = read_dataset(phantoms, cache_dir=None)
+    load_images(dataset, Preprocessing(height=8, width=8), tmp_path)
+    size = 64 * len(dataset.samples)
+    asked = ["data", "cache", "--cache", str(tmp_path), "--json"]
+    assert main.run(asked) == 0
+    before = json.loads(capsys.readouterr().out)
+    assert (before["sets"], before["cleared"]) == (1, False)
+    assert before["bytes"] > size
+    assert main.run([*asked, "--clear"]) == 0
+    assert json.loads(capsys.readouterr().out) == {**before, "cleared": True}
+    assert main.run(asked) == 0
+    after = json.loads(capsys.readouterr().out)
+    assert (after["sets"], after["bytes"]) == (0, 0)
+    assert (strange / "one.png").exists()  # what is not ours stays

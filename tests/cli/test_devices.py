@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,13 +12,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edgecxr.bench.classify import OnDevice
 from edgecxr.bench.device import Device
 from edgecxr.bench.protocol import Inference
+from edgecxr.bench.transport import open_line
 from edgecxr.cli import devices
 from edgecxr.cli.main import run
 from edgecxr.core.bundle import Bundle
 from edgecxr.core.ports import Port
-from edgecxr.core.result import BenchResult, BenchRow
+from edgecxr.core.result import BenchResult, BenchRow, ClassifyResult
 from edgecxr.deploy.build import HOST, build
 from edgecxr.deploy.emulate import emulated
 from edgecxr.errors import DeviceError, FlashError, UsageError
@@ -279,3 +282,35 @@ def test_what_lands_in_a_folder_is_classified(
 def test_nothing_to_classify_is_a_wrong_command_line(capsys) -> None:
     assert run(["classify"]) == 2
     assert "name an image file" in capsys.readouterr().err
+
+
+def test_the_demo_of_a_device_over_a_unix_socket_is_the_hosts(bundle, tmp_path, capsys) -> None:
+    image = build(bundle, HOST, folder=tmp_path)
+    place = tmp_path / "line"
+    asked = ["classify", "--demo", "--model", str(bundle.folder), "--json"]
+    with subprocess.Popen([image.path, "--unix", place], stdout=subprocess.PIPE) as firmware:
+        try:
+            assert firmware.stdout is not None
+            name = firmware.stdout.readline().decode().strip()
+            assert run([*asked, "--device", name]) == 0
+            shown = ClassifyResult.model_validate_json(capsys.readouterr().out)
+        finally:
+            firmware.terminate()
+    assert firmware.returncode == 0
+    assert not place.exists()
+    assert run(asked) == 0
+    here = ClassifyResult.model_validate_json(capsys.readouterr().out)
+    assert "synthetic" in shown.notice
+    assert [one.file for one in shown.results] == [one.file for one in here.results]
+    assert [one.scores for one in shown.results] == [one.scores for one in here.results]
+    assert all(one.bit_exact_with_host for one in shown.results)
+    assert [one.agrees_with_host for one in here.results] == [None] * 3
+
+
+def test_a_demo_image_that_this_host_does_not_know_is_not_compared(bundle, device) -> None:
+    opened = Device(open_line(device))
+    known = OnDevice(opened, bundle.path("int8"))
+    other = {name: np.zeros((96, 96), np.uint8) for name, _ in known.demo({})}
+    assert len(other) == 3
+    answers = [answer for _, answer in known.demo(other)]
+    assert [(answer.agrees, answer.bit_exact) for answer in answers] == [(None, None)] * 3

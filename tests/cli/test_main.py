@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -97,6 +98,19 @@ def test_ctrl_c_is_130(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.M
     monkeypatch.setattr("edgecxr.core.bundle.Bundle.open", interrupted)
     assert main.run(["evaluate", "x", "--data", "x"]) == 130
     assert capsys.readouterr().err == "edgecxr: interrupted\n"
+
+
+def test_ctrl_c_during_the_imports_is_130_too(tmp_path: Path) -> None:
+    (tmp_path / "typer.py").write_text("raise KeyboardInterrupt\n")
+    home = str(Path(main.__file__).parents[2])
+    done = subprocess.run(
+        [sys.executable, "-m", "edgecxr", "--help"],
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{home}"},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == "edgecxr: interrupted\n"
 
 
 def test_every_error_class_has_the_documented_exit_code() -> None:

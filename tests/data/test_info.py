@@ -43,9 +43,9 @@ def test_what_is_wrong_is_listed(info: DatasetInfo) -> None:
     assert [bad.name for bad in info.unreadable] == ["train/b/person7_virus_2.jpg"]
     assert info.copies == [["test/b/copy.png", "train/a/000.png"]]
     text = "\n".join(info.warnings)
-    assert "1 images cannot be read" in text
-    assert "1 files are in more than one split" in text
-    assert "1 files are in more than one class" in text
+    assert "1 image cannot be read" in text
+    assert "1 file in more than one split" in text
+    assert "1 file in more than one class" in text
     assert "test has only 2 images of a" in text
     assert "SYNTHETIC" not in text
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgecxr.cli.demo import demo_pixels
 from edgecxr.core.board import boards, find_board
 from edgecxr.core.bundle import Bundle
 from edgecxr.core.firmware import PORTS
@@ -120,6 +121,25 @@ def test_it_gives_the_bits_of_the_reference(line: Line, cxr3: bytes, reference: 
     assert info["static_ram_bytes"] + used < board.ram_bytes
 
 
+def test_the_demo_is_what_the_host_computes(
+    line: Line, image: Image, cxr3: bytes, reference: Reference
+) -> None:
+    line.answer()
+    shown = line.info()["demo_images"]
+    *lines, check = line.ask("demo")
+    found = [json.loads(said[len("m-demo-[") : -1]) for said in lines]
+    pixels = list(demo_pixels(96, 96).values())[: len(found)]
+    values = (np.stack(pixels).astype(np.int16) - 128).astype(np.int8)[..., np.newaxis]
+    expected = reference.run("tflm", cxr3, values)
+    assert [[int(s) for s in one["scores"].split(",")] for one in found] == expected.tolist()
+    assert check.startswith("m-check-[")
+    # As many as the flash has room for; each takes 1,152 bytes.
+    room = find_board(image.board).flash_bytes - (image.flash_bytes or 0)
+    assert shown == len(found)
+    assert 1 <= shown <= 3
+    assert shown == 3 or room < 1200
+
+
 def test_an_inference_is_counted_exactly(line: Line) -> None:
     line.answer()
     data = pictures(1).tobytes()
@@ -145,6 +165,6 @@ def test_linker_scripts_have_the_memory_of_the_table(board: str) -> None:
 
 def test_a_model_that_does_not_fit_is_refused_before_anything_else(tmp_path: Path) -> None:
     with pytest.raises(
-        FlashError, match=r"needs [\d,]+ bytes more flash than the 262,144 of micro"
+        FlashError, match=r"needs at least [\d,]+ bytes more flash than the 262,144 of m"
     ):
         build(Bundle.open(CXR3.parent), "microbit", precision="float32", folder=tmp_path)

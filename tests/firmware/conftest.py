@@ -13,7 +13,7 @@ from edgecxr.deploy.build import Image, build
 
 ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "firmware" / "src"
-FUZZ = ROOT / "firmware" / "fuzz" / "fuzz.c"
+FUZZ = ROOT / "firmware" / "fuzz"
 STRICT = ("-std=c99", "-pedantic", "-Wall", "-Wextra", "-Werror", "-Wconversion")
 
 
@@ -36,7 +36,7 @@ def fuzzer(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Path]:
         program = tmp_path_factory.mktemp("fuzz") / "fuzz"
         sanitizers = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
         flags = (*STRICT, "-O1", "-g", *sanitizers, "-DSEEDED", f"-DECX_KEEP_IMAGE={keep_image}")
-        files = [*sorted(SOURCES.glob("*.c")), FUZZ]
+        files = [*sorted(SOURCES.glob("*.c")), *sorted(FUZZ.glob("*.c"))]
         command = ["gcc", *flags, f"-I{SOURCES}", *map(str, files), "-o", str(program)]
         done = subprocess.run(command, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
