@@ -91,7 +91,11 @@ def decision_text(decision: Decision) -> str:
         ["uncertain if the top score is below", *(f"{rule.threshold:.4f}" for rule in both)],
         ["in the set from a score of", *(f"{rule.included:.4f}" for rule in both)],
     ]
-    figures = DecisionEvaluation(float32=decision.float32.validation, int8=decision.int8.validation)
+    figures = DecisionEvaluation(
+        level=decision.level,
+        float32=decision.float32.validation,
+        int8=decision.int8.validation,
+    )
     head = ["", "float32", "int8"]
     table = tabulate([*chosen, *decision_rows(figures)], head, disable_numparse=True)
     aim = (
