@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edgecxr.bench.device import Device
 from edgecxr.bench.on_device import milliseconds
-from edgecxr.bench.protocol import Scores
+from edgecxr.bench.protocol import BoardDecision, Scores
 from edgecxr.bench.reference import Reference
 from edgecxr.bench.runtimes import REFERENCE
 from edgecxr.core.interpreter import Interpreter, open_interpreter
@@ -24,13 +24,17 @@ class Answer:
     """What was found in one image.
 
     Attributes:
+        raw: scores as the model gave them, int8 or float32, shape (classes,).
         scores: float32, shape (classes,), 0 to 1.
+        decision: the device's own; None on the host, and without rules.
         latency_ms: of the inference alone; None where the device counts instructions.
         agrees: whether the host finds the same class, and scores within rounding; None on the host.
         bit_exact: whether the host's scores are the very same; None on the host.
     """
 
+    raw: Scores
     scores: NDArray[np.float32]
+    decision: BoardDecision | None = None
     latency_ms: float | None = None
     instructions: int | None = None
     agrees: bool | None = None
@@ -60,7 +64,7 @@ class OnHost:
         self.interpreter.run(encoded)
         elapsed = time.perf_counter_ns() - start
         raw: Scores = self.interpreter.result()[np.newaxis].copy()
-        return Answer(self.interpreter.dequantize(raw)[0], latency_ms=elapsed / 1e6)
+        return Answer(raw[0], self.interpreter.dequantize(raw)[0], latency_ms=elapsed / 1e6)
 
 
 class OnDevice:
@@ -90,6 +94,8 @@ class OnDevice:
         close = float(reference.differences(theirs)[0]) <= reference.tolerance
         counted = self.device.info.clock == "instructions"
         return Answer(
+            raw=found.scores,
+            decision=found.decision,
             scores=self.interpreter.dequantize(theirs)[0],
             latency_ms=milliseconds(found.ticks, self.device.info),
             instructions=found.ticks if counted else None,

@@ -40,6 +40,7 @@ _IMAGE = re.compile(r"m-image-\[([0-9A-Fa-f]{8})\]")
 _LAP = re.compile(r"m-lap-us-(\d{1,20})")
 _START = re.compile(r"m-infer-start-(\d{1,9})")
 _SCORES = re.compile(r"m-scores-\[([0-9a-fA-F,\-]+)\]")
+_DECISION = re.compile(r"m-decision-\[(\{.+\})\]")
 _INFO = re.compile(r"m-info-\[(.+)\]")
 _REFUSAL = re.compile(r"e-\[(.*)\]")
 _LAP_MODULUS = 1 << 32
@@ -96,6 +97,21 @@ class DeviceInfo(BaseModel):
         return height * width
 
 
+class BoardDecision(BaseModel):
+    """What a device makes of its own scores.
+
+    Attributes:
+        label: of the top class.
+        possible: the classes in the set, in the order of the labels.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    label: str
+    uncertain: bool
+    possible: tuple[str, ...] = Field(alias="set", min_length=1)
+
+
 @dataclass(frozen=True)
 class Inference:
     """What ``infer%`` gave.
@@ -104,12 +120,14 @@ class Inference:
         scores: as the model gave them, int8 or float32, shape (classes,).
         ticks: of the device's clock, from before the first to after the last of ``runs``.
         image_crc: CRC-32 of the image that the scores are of.
+        decision: None if the firmware's bundle has no rules.
     """
 
     scores: Scores
     ticks: int
     runs: int
     image_crc: int
+    decision: BoardDecision | None = None
 
 
 def encode(command: str) -> bytes:
@@ -260,7 +278,17 @@ def parse_inference(texts: Sequence[str], info: DeviceInfo) -> Inference:
         ticks=(laps[1] - laps[0]) % _LAP_MODULUS,
         runs=int(_one(_START, texts)[1]),
         image_crc=int(_one(_IMAGE, texts)[1], 16),
+        decision=_decision(texts),
     )
+
+
+def _decision(texts: Sequence[str]) -> BoardDecision | None:
+    if not any(text.startswith("m-decision-") for text in texts):
+        return None
+    try:
+        return BoardDecision.model_validate_json(_one(_DECISION, texts)[1])
+    except ValidationError as error:
+        raise WireError("m-decision is not what this edgecxr expects; flash it again") from error
 
 
 def _one(pattern: re.Pattern[str], texts: Sequence[str]) -> re.Match[str]:

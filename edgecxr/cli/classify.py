@@ -6,8 +6,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,7 +16,7 @@ from edgecxr.cli import common
 from edgecxr.cli.bench import PrecisionName
 
 if TYPE_CHECKING:
-    from edgecxr.bench.classify import Classifier
+    from edgecxr.bench.classify import Answer, Classifier
     from edgecxr.core.bundle import Bundle
     from edgecxr.core.interpreter import Precision
     from edgecxr.core.result import Classified
@@ -55,7 +56,11 @@ def classify(
     timeout: common.TimeoutOption = 10.0,
     as_json: common.JsonOption = False,
 ) -> None:
-    """Classify images: label, scores, latency, and whether a device agrees with this host.
+    """Classify images: label or "uncertain", scores, latency, and whether a device agrees.
+
+    "uncertain" is an image whose top score is below the bundle's threshold. The confidence is
+    calibrated, and the possible classes hold the true one at the level that is shown; see
+    `edgecxr calibrate`.
 
     For research and teaching. Not a medical device.
 
@@ -72,15 +77,17 @@ def classify(
     (name,) = resolve([device] if device else None, port)
     bundle = Bundle.open(model)
     failures = _Failures()
-    with _opened(name, bundle, precision, timeout) as (classifier, sha256):
-        found = _results(images or [], bundle, classifier, failures)
+    with _opened(name, bundle, precision, timeout) as (classifier, kind):
+        results = partial(_results, bundle=bundle, kind=kind, classifier=classifier)
+        found = results(images or [], failures=failures)
         if as_json and watch is None:
             common.print_json(
                 ClassifyResult(
                     model=bundle.manifest.name,
-                    model_sha256=sha256,
+                    model_sha256=bundle.manifest.files[kind].sha256,
                     device=name,
                     notice=_notice(bundle),
+                    level=_level(bundle),
                     results=tuple(found),
                 )
             )
@@ -88,10 +95,10 @@ def classify(
             return
         if not as_json:
             typer.echo(f"{_notice(bundle)}\n")
-        _show(found, as_json)
+        _show(found, as_json, _level(bundle))
         if watch is not None:
             common.note(f"Watching {watch}; Ctrl-C ends it")
-            _show(_results(_landed(watch), bundle, classifier, failures), as_json)
+            _show(results(_landed(watch), failures=failures), as_json, _level(bundle))
     failures.leave()
 
 
@@ -100,6 +107,7 @@ class _Failures:
 
     unreadable = 0
     disagreed = 0
+    decided_otherwise = 0
 
     def leave(self) -> None:
         from edgecxr.errors import DataError, VerificationError
@@ -108,6 +116,12 @@ class _Failures:
             common.note(
                 "edgecxr: expected the device to agree with this host, found that it does not; "
                 "measure it with `edgecxr bench`"
+            )
+            raise typer.Exit(VerificationError.exit_code)
+        if self.decided_otherwise:
+            common.note(
+                "edgecxr: expected the device to decide as the bundle's rules do, found that it "
+                "does not; flash it again, so that it gets the bundle's thresholds"
             )
             raise typer.Exit(VerificationError.exit_code)
         if self.unreadable:
@@ -123,24 +137,28 @@ def _landed(folder: Path) -> Iterator[Path]:
 @contextmanager
 def _opened(
     name: str, bundle: Bundle, precision: PrecisionName | None, timeout: float
-) -> Iterator[tuple[Classifier, str]]:
-    """The classifier, and the SHA-256 of the model that it runs."""
+) -> Iterator[tuple[Classifier, Precision]]:
+    """The classifier, and which of the bundle's models it runs."""
     from edgecxr.bench.classify import OnDevice, OnHost
     from edgecxr.cli.devices import HOST, check_firmware, opened
-    from edgecxr.core.files import sha256
 
     kind: Precision = (precision or PrecisionName.int8).value
     if name == HOST:
-        yield OnHost(bundle.path(kind)), sha256(bundle.path(kind))
+        yield OnHost(bundle.path(kind)), kind
         return
     wanted: list[Precision] = [each.value for each in ([precision] if precision else PrecisionName)]
     with opened(name, bundle, kind, timeout) as device:
-        running = bundle.path(check_firmware(device, bundle, wanted))
-        yield OnDevice(device, running), sha256(running)
+        kind = check_firmware(device, bundle, wanted)
+        yield OnDevice(device, bundle.path(kind)), kind
 
 
 def _results(
-    paths: Iterable[Path], bundle: Bundle, classifier: Classifier, failures: _Failures
+    paths: Iterable[Path],
+    *,
+    bundle: Bundle,
+    kind: Precision,
+    classifier: Classifier,
+    failures: _Failures,
 ) -> Iterator[Classified]:
     from edgecxr.core.result import Classified
     from edgecxr.errors import DataError
@@ -156,6 +174,8 @@ def _results(
             continue
         answer = classifier.classify(pixels)
         failures.disagreed += answer.agrees is False
+        decided = _decided(answer, bundle, kind)
+        failures.decided_otherwise += decided.get("same_decision") is False
         shares = [round(float(score), 6) for score in answer.scores]
         yield Classified(
             file=str(path),
@@ -165,7 +185,30 @@ def _results(
             instructions=answer.instructions,
             agrees_with_host=answer.agrees,
             bit_exact_with_host=answer.bit_exact,
+            **decided,
         )
+
+
+def _decided(answer: Answer, bundle: Bundle, kind: Precision) -> dict[str, Any]:
+    """What the bundle's rules say, and whether the device says it too."""
+    from edgecxr.bench.on_device import decides_alike
+
+    labels = bundle.manifest.labels
+    verdict = bundle.manifest.verdict(kind, answer.raw)
+    if verdict is None:
+        return {}
+    on_host = answer.agrees is None
+    return {
+        "confidence": round(verdict.confidence, 6),
+        "uncertain": verdict.uncertain,
+        "possible": tuple(labels[index] for index in verdict.included),
+        "same_decision": None if on_host else decides_alike(answer.decision, verdict, labels),
+    }
+
+
+def _level(bundle: Bundle) -> float | None:
+    decision = bundle.manifest.decision
+    return None if decision is None else decision.level
 
 
 def _notice(bundle: Bundle) -> str:
@@ -173,22 +216,29 @@ def _notice(bundle: Bundle) -> str:
     return bundle.manifest.notice + made
 
 
-def _show(results: Iterable[Classified], as_json: bool) -> None:
+def _show(results: Iterable[Classified], as_json: bool, level: float | None) -> None:
     """Each result as soon as it is there."""
     for result in results:
         if as_json:
             typer.echo(result.model_dump_json())
         elif result.scores is not None:
-            typer.echo(_text(result, result.scores))
+            typer.echo(_text(result, result.scores, level))
 
 
-def _text(result: Classified, scores: dict[str, float]) -> str:
+def _text(result: Classified, scores: dict[str, float], level: float | None) -> str:
     width = max(len(label) for label in scores)
-    lines = [f"{result.file}: {result.label}"]
+    label = f"uncertain, perhaps {result.label}" if result.uncertain else result.label
+    lines = [f"{result.file}: {label}"]
     for label, score in scores.items():
         filled = round(score * BAR)
         bar = "█" * filled + "·" * (BAR - filled)
         lines.append(f"  {label:<{width}}  {bar} {100 * score:5.1f} %")
+    if result.confidence is not None and result.possible is not None and level is not None:
+        possible = ", ".join(result.possible)
+        lines.append(
+            f"  confidence {100 * result.confidence:.1f} %, calibrated; "
+            f"possible at {100 * level:g} %: {possible}"
+        )
     lines.append(f"  {_cost(result)}{_agreement(result)}\n")
     return "\n".join(lines)
 
@@ -202,6 +252,8 @@ def _cost(result: Classified) -> str:
 def _agreement(result: Classified) -> str:
     if result.agrees_with_host is None:
         return ""
+    if result.same_decision is False:
+        return "; the device DECIDES OTHERWISE than the bundle's rules"
     if result.bit_exact_with_host:
         return "; this host agrees, bit for bit"
     if result.agrees_with_host:

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ecx_classifier.h"
+#include "ecx_decision.h"
 #include "ecx_load.h"
 #include "ecx_port.h"
 #include "ecx_text.h"
@@ -391,6 +392,7 @@ static void print_results(void) {
   }
   line("]");
   crc_line("m-image-[", wire.image_crc);
+  ecx_decision_print(wire.scores);
 }
 
 #if ECX_KEEP_IMAGE

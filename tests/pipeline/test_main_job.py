@@ -122,7 +122,9 @@ def test_evaluate_prints_tables_and_a_verdict(
     assert outcome.exit_code == 0, outcome.err
     assert "SYNTHETIC" in outcome.out
     assert "on 18 images of 'val'" in outcome.out
-    assert "McNemar" in outcome.out.splitlines()[-1]
+    assert "McNemar" in outcome.out
+    assert "calibration error, with the temperature" in outcome.out
+    assert outcome.out.splitlines()[-1].startswith("The val split of these images was read ")
 
 
 def test_record_puts_the_figures_into_the_manifest(

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import json
 import re
+import struct
 
 from edgecxr import __version__
+from edgecxr.core.decision import smallest_int8
 from edgecxr.export.compiled.kernel_files import application_files
 from edgecxr.export.compiled.render import render as render_c
 from edgecxr.export.cpp import string_literal
@@ -33,7 +35,7 @@ static uint8_t pixels[{upper}_INPUT_HEIGHT * ROW_BYTES];
 static uint8_t pixels[ROW_BYTES];
 #endif
 
-const ecx_classifier ecx_model = {{
+{decision}const ecx_classifier ecx_model = {{
     {edgecxr},
     {model},
     {upper}_MODEL_SHA256,
@@ -48,6 +50,7 @@ const ecx_classifier ecx_model = {{
     INT64_C({scale}),
     {zero_point},
     pixels,
+    {decision_or_none},
 }};
 
 void ecx_classifier_begin(void) {{
@@ -62,6 +65,8 @@ const void *ecx_classifier_finish(void) {{
   return {name}_finish(&state, scores) == 0 ? scores : 0;
 }}
 """
+
+_DECISION = "static const ecx_decision decision = {{{}, {}}};\n\n"
 
 
 def render(source: Source, settings: Settings) -> Export:
@@ -84,6 +89,7 @@ def render(source: Source, settings: Settings) -> Export:
 def _adaptor(source: Source, name: str) -> str:
     quantization = source.output.quantization
     scale, zero_point = 0, 0
+    limits = _limits(source)
     if source.output.dtype == "int8" and quantization is not None:
         scale = round(quantization.scale[0] * 2**31)
         zero_point = quantization.zero_point[0]
@@ -98,7 +104,23 @@ def _adaptor(source: Source, name: str) -> str:
         labels=string_literal(json.dumps(source.labels)),
         scale=scale,
         zero_point=zero_point,
+        decision="" if limits is None else _DECISION.format(*limits),
+        decision_or_none=0 if limits is None else "&decision",
     )
+
+
+def _limits(source: Source) -> tuple[int, int] | None:
+    """The two numbers of ``ecx_decision``; None if the bundle has no rule."""
+    rule, quantization = source.rule, source.output.quantization
+    if rule is None:
+        return None
+    scores = (rule.threshold, rule.included)
+    if source.output.dtype == "int8" and quantization is not None:
+        scale, zero_point = quantization.scale[0], quantization.zero_point[0]
+        certain, included = (smallest_int8(score, scale, zero_point) for score in scores)
+    else:
+        certain, included = struct.unpack("<2i", struct.pack("<2f", *scores))
+    return certain, included
 
 
 def _plain(name: str) -> str:
