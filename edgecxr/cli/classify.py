@@ -6,7 +6,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 BAR = 24
 LOOK_EVERY_S = 0.5
+_DEMO_NOTICE = "The demo's images are synthetic: what a model finds in them is not right or wrong."
 
 
 def classify(
@@ -35,7 +37,8 @@ def classify(
     device: Annotated[
         str | None,
         typer.Option(
-            help="host, serial, a serial port, a URL or emulator:BOARD.", show_default="host"
+            help="host, serial, a serial port, a URL, unix:PATH or emulator:BOARD.",
+            show_default="host",
         ),
     ] = None,
     port: common.PortOption = None,
@@ -53,6 +56,14 @@ def classify(
             show_default=False,
         ),
     ] = None,
+    demo: Annotated[
+        bool,
+        typer.Option(
+            "--demo",
+            help="Classify the synthetic images that are built into the device's firmware. They "
+            "show that it works; its labels for them mean nothing.",
+        ),
+    ] = False,
     timeout: common.TimeoutOption = 10.0,
     as_json: common.JsonOption = False,
 ) -> None:
@@ -72,34 +83,35 @@ def classify(
     from edgecxr.core.result import ClassifyResult
     from edgecxr.errors import UsageError
 
-    if not images and watch is None:
-        raise UsageError("expected images or --watch FOLDER, found neither; name an image file")
+    if not (images or watch or demo):
+        raise UsageError(
+            "expected images, --watch FOLDER or --demo, found none; name an image file"
+        )
     (name,) = resolve([device] if device else None, port)
     bundle = Bundle.open(model)
-    failures = _Failures()
-    with _opened(name, bundle, precision, timeout) as (classifier, kind):
-        results = partial(_results, bundle=bundle, kind=kind, classifier=classifier)
-        found = results(images or [], failures=failures)
+    with _opened(name, bundle, precision, timeout) as session:
+        shown = session.demo() if demo else iter(())
+        found = chain(shown, session.results(images or []))
         if as_json and watch is None:
             common.print_json(
                 ClassifyResult(
                     model=bundle.manifest.name,
-                    model_sha256=bundle.manifest.files[kind].sha256,
+                    model_sha256=bundle.manifest.files[session.kind].sha256,
                     device=name,
-                    notice=_notice(bundle),
+                    notice=_notice(bundle, demo),
                     level=_level(bundle),
                     results=tuple(found),
                 )
             )
-            failures.leave()
+            session.failures.leave()
             return
         if not as_json:
-            typer.echo(f"{_notice(bundle)}\n")
+            typer.echo(f"{_notice(bundle, demo)}\n")
         _show(found, as_json, _level(bundle))
         if watch is not None:
             common.note(f"Watching {watch}; Ctrl-C ends it")
-            _show(results(_landed(watch), failures=failures), as_json, _level(bundle))
-    failures.leave()
+            _show(session.results(_landed(watch)), as_json, _level(bundle))
+    session.failures.leave()
 
 
 class _Failures:
@@ -137,48 +149,61 @@ def _landed(folder: Path) -> Iterator[Path]:
 @contextmanager
 def _opened(
     name: str, bundle: Bundle, precision: PrecisionName | None, timeout: float
-) -> Iterator[tuple[Classifier, Precision]]:
-    """The classifier, and which of the bundle's models it runs."""
+) -> Iterator[_Session]:
     from edgecxr.bench.classify import OnDevice, OnHost
     from edgecxr.cli.devices import HOST, check_firmware, opened
 
     kind: Precision = (precision or PrecisionName.int8).value
     if name == HOST:
-        yield OnHost(bundle.path(kind)), kind
+        yield _Session(bundle, kind, OnHost(bundle.path(kind)), on_host=True)
         return
     wanted: list[Precision] = [each.value for each in ([precision] if precision else PrecisionName)]
     with opened(name, bundle, kind, timeout) as device:
         kind = check_firmware(device, bundle, wanted)
-        yield OnDevice(device, bundle.path(kind)), kind
+        yield _Session(bundle, kind, OnDevice(device, bundle.path(kind)), on_host=False)
 
 
-def _results(
-    paths: Iterable[Path],
-    *,
-    bundle: Bundle,
-    kind: Precision,
-    classifier: Classifier,
-    failures: _Failures,
-) -> Iterator[Classified]:
-    from edgecxr.core.result import Classified
-    from edgecxr.errors import DataError
+@dataclass
+class _Session:
+    """What is asked, and of what. ``kind``: which of the bundle's models runs."""
 
-    labels = bundle.manifest.labels
-    for path in paths:
-        try:
-            pixels = bundle.manifest.preprocessing.load(path)
-        except DataError as error:
-            failures.unreadable += 1
-            common.note(f"edgecxr: {error}")
-            yield Classified(file=str(path), error=str(error))
-            continue
-        answer = classifier.classify(pixels)
-        failures.disagreed += answer.agrees is False
-        decided = _decided(answer, bundle, kind)
-        failures.decided_otherwise += decided.get("same_decision") is False
+    bundle: Bundle
+    kind: Precision
+    classifier: Classifier
+    on_host: bool
+    failures: _Failures = field(default_factory=_Failures)
+
+    def results(self, paths: Iterable[Path]) -> Iterator[Classified]:
+        from edgecxr.core.result import Classified
+        from edgecxr.errors import DataError
+
+        for path in paths:
+            try:
+                pixels = self.bundle.manifest.preprocessing.load(path)
+            except DataError as error:
+                self.failures.unreadable += 1
+                common.note(f"edgecxr: {error}")
+                yield Classified(file=str(path), error=str(error))
+                continue
+            yield self._classified(str(path), self.classifier.classify(pixels))
+
+    def demo(self) -> Iterator[Classified]:
+        from edgecxr.cli.demo import demo_pixels
+
+        shape = self.bundle.manifest.input
+        for name, answer in self.classifier.demo(demo_pixels(shape.height, shape.width)):
+            yield self._classified(name, answer)
+
+    def _classified(self, name: str, answer: Answer) -> Classified:
+        from edgecxr.core.result import Classified
+
+        labels = self.bundle.manifest.labels
+        decided = self._decided(answer)
+        self.failures.disagreed += answer.agrees is False
+        self.failures.decided_otherwise += decided.get("same_decision") is False
         shares = [round(float(score), 6) for score in answer.scores]
-        yield Classified(
-            file=str(path),
+        return Classified(
+            file=name,
             label=labels[int(answer.scores.argmax())],
             scores=dict(zip(labels, shares, strict=True)),
             latency_ms=answer.latency_ms,
@@ -188,22 +213,21 @@ def _results(
             **decided,
         )
 
+    def _decided(self, answer: Answer) -> dict[str, Any]:
+        """What the bundle's rules say of these scores, and whether the device says it too."""
+        from edgecxr.bench.on_device import decides_alike
 
-def _decided(answer: Answer, bundle: Bundle, kind: Precision) -> dict[str, Any]:
-    """What the bundle's rules say, and whether the device says it too."""
-    from edgecxr.bench.on_device import decides_alike
-
-    labels = bundle.manifest.labels
-    verdict = bundle.manifest.verdict(kind, answer.raw)
-    if verdict is None:
-        return {}
-    on_host = answer.agrees is None
-    return {
-        "confidence": round(verdict.confidence, 6),
-        "uncertain": verdict.uncertain,
-        "possible": tuple(labels[index] for index in verdict.included),
-        "same_decision": None if on_host else decides_alike(answer.decision, verdict, labels),
-    }
+        labels = self.bundle.manifest.labels
+        ours = self.bundle.manifest.verdict(self.kind, answer.raw)
+        if ours is None:
+            return {}
+        same = None if self.on_host else decides_alike(answer.decision, ours, labels)
+        return {
+            "confidence": round(ours.confidence, 6),
+            "uncertain": ours.uncertain,
+            "possible": tuple(labels[index] for index in ours.included),
+            "same_decision": same,
+        }
 
 
 def _level(bundle: Bundle) -> float | None:
@@ -211,9 +235,10 @@ def _level(bundle: Bundle) -> float | None:
     return None if decision is None else decision.level
 
 
-def _notice(bundle: Bundle) -> str:
+def _notice(bundle: Bundle, demo: bool) -> str:
     made = " Trained on synthetic images." if bundle.manifest.synthetic_data else ""
-    return bundle.manifest.notice + made
+    shown = f" {_DEMO_NOTICE}" if demo else ""
+    return bundle.manifest.notice + made + shown
 
 
 def _show(results: Iterable[Classified], as_json: bool, level: float | None) -> None:

@@ -4,31 +4,18 @@
 #include <string.h>
 
 #include "ecx_classifier.h"
+#include "ecx_infer.h"
 #include "ecx_text.h"
 
-static int is_float(void) {
-  return ecx_model.precision[0] == 'f';
-}
-
-/* Whether the score of a class is at least `limit`, which is that of ecx_decision. */
-static int reaches(const void *scores, uint32_t index, int32_t limit) {
-  if (is_float()) {
+/* Whether the last score of a class is at least `limit`, which is that of ecx_decision. */
+static int reaches(uint32_t index, int32_t limit) {
+  const void *scores = ecx_infer_scores();
+  if (ecx_model.precision[0] == 'f') {
     float least;
     memcpy(&least, &limit, sizeof least);
     return ((const float *)scores)[index] >= least;
   }
   return ((const int8_t *)scores)[index] >= limit;
-}
-
-/* The first of the classes with the highest score. */
-static uint32_t best_of(const void *scores) {
-  uint32_t best = 0;
-  for (uint32_t i = 1; i < ecx_model.outputs; ++i) {
-    const int more = is_float() ? ((const float *)scores)[i] > ((const float *)scores)[best]
-                                : ((const int8_t *)scores)[i] > ((const int8_t *)scores)[best];
-    best = more ? i : best;
-  }
-  return best;
 }
 
 /* Behind the string that starts at `text` with a quotation mark. */
@@ -57,25 +44,32 @@ void ecx_print_label(uint32_t index) {
   }
 }
 
-void ecx_decision_print(const void *scores) {
+void ecx_decision_print_rest(void) {
   const ecx_decision *rule = ecx_model.decision;
+  const uint32_t best = ecx_infer_best();
+  const char *before = "";
   if (rule == NULL) {
     return;
   }
-  const uint32_t best = best_of(scores);
-  const char *before = "";
-  ecx_print("m-decision-[{\"label\":");
-  ecx_print_label(best);
   ecx_print(",\"uncertain\":");
-  ecx_print(reaches(scores, best, rule->certain) ? "false" : "true");
+  ecx_print(reaches(best, rule->certain) ? "false" : "true");
   ecx_print(",\"set\":[");
   for (uint32_t i = 0; i < ecx_model.outputs; ++i) {
-    if (i == best || reaches(scores, i, rule->included)) {
+    if (i == best || reaches(i, rule->included)) {
       ecx_print(before);
       ecx_print_label(i);
       before = ",";
     }
   }
-  ecx_print("]}]");
-  ecx_print_end();
+  ecx_print("]");
+}
+
+void ecx_decision_print(void) {
+  if (ecx_model.decision == NULL) {
+    return;
+  }
+  ecx_print("m-decision-[{\"label\":");
+  ecx_print_label(ecx_infer_best());
+  ecx_decision_print_rest();
+  ecx_print_line("}]");
 }

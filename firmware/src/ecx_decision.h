@@ -15,9 +15,11 @@ extern "C" {
 /* The name of a class as a JSON string. */
 void ecx_print_label(uint32_t index);
 
-/* The line m-decision-[...] for `scores` [ecx_model.outputs], int8_t or float by precision; nothing
- * for a model without rules. */
-void ecx_decision_print(const void *scores);
+/* The line m-decision-[...] for the last scores; nothing for a model without rules. */
+void ecx_decision_print(void);
+
+/* What follows the label in it, as members of a JSON object: ,"uncertain":false,"set":[...] */
+void ecx_decision_print_rest(void);
 
 #ifdef __cplusplus
 }

@@ -12,6 +12,7 @@ from edgecxr.core.decision import smallest_int8
 from edgecxr.export.compiled.kernel_files import application_files
 from edgecxr.export.compiled.render import render as render_c
 from edgecxr.export.cpp import string_literal
+from edgecxr.export.demo import FILE, demo_source
 from edgecxr.export.formats import Export, Settings
 from edgecxr.export.source import Source
 
@@ -81,9 +82,11 @@ def render(source: Source, settings: Settings) -> Export:
         **compiled.files,
         **application_files(),
         ADAPTOR: _adaptor(source, settings.namespace),
+        FILE: demo_source(settings.demo),
     }
+    facts = {**compiled.facts, "demo_images": len(settings.demo)}
     next_step = "compile all of it with a port that implements ecx_port.h and calls ecx_app_run"
-    return Export(files, compiled.facts, compiled.lines, next_step)
+    return Export(files, facts, compiled.lines, next_step)
 
 
 def _adaptor(source: Source, name: str) -> str:
