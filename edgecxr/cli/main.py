@@ -22,6 +22,7 @@ from edgecxr.cli import (
     data,
     emulate,
     evaluate,
+    explain,
     export,
     quantize,
     train,
@@ -34,6 +35,7 @@ VERBS = (
     "quantize",
     "calibrate",
     "evaluate",
+    "explain",
     "export",
     "boards",
     "emulate",
@@ -67,6 +69,7 @@ app.command("train")(train.train)
 app.command("quantize")(quantize.quantize)
 app.command("calibrate")(calibrate.calibrate)
 app.command("evaluate")(evaluate.evaluate)
+app.command("explain")(explain.explain)
 app.command("export")(export.export)
 app.command("emulate")(emulate.emulate)
 app.command("bench")(bench.bench)
