@@ -133,9 +133,9 @@ class Manifest(_Strict):
             None if there are no rules.
         """
         rule, record = self.rule(precision), self.quantization
-        if rule is None:
+        if rule is None or record is None:
             return None
-        if precision == "float32" or record is None:
+        if precision == "float32":
             return decide(rule, raw.astype(np.float32))
         return decide(
             rule, dequantize(raw.astype(np.int8), record.output_scale, record.output_zero_point)
