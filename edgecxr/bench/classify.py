@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from edgecxr.bench.device import Device
 from edgecxr.bench.on_device import milliseconds
-from edgecxr.bench.protocol import Inference, Scores
+from edgecxr.bench.protocol import BoardDecision, Inference, Scores
 from edgecxr.bench.reference import Reference
 from edgecxr.bench.runtimes import REFERENCE
 from edgecxr.core.interpreter import Interpreter, open_interpreter
@@ -26,14 +26,18 @@ class Answer:
     """What was found in one image.
 
     Attributes:
+        raw: scores as the model gave them, int8 or float32, shape (classes,).
         scores: float32, shape (classes,), 0 to 1.
+        decision: the device's own; None on the host, and without rules.
         latency_ms: of the inference alone; None where the device counts instructions.
         agrees: whether the host finds the same class, and scores within rounding; None on the host,
             and where the host does not know the image.
         bit_exact: whether the host's scores are the very same; None likewise.
     """
 
+    raw: Scores
     scores: NDArray[np.float32]
+    decision: BoardDecision | None = None
     latency_ms: float | None = None
     instructions: int | None = None
     agrees: bool | None = None
@@ -65,7 +69,7 @@ class OnHost:
         self.interpreter.run(encoded)
         elapsed = time.perf_counter_ns() - start
         raw: Scores = self.interpreter.result()[np.newaxis].copy()
-        return Answer(self.interpreter.dequantize(raw)[0], latency_ms=elapsed / 1e6)
+        return Answer(raw[0], self.interpreter.dequantize(raw)[0], latency_ms=elapsed / 1e6)
 
     def demo(self, pixels: Mapping[str, NDArray[np.uint8]]) -> Iterator[tuple[str, Answer]]:
         """What this host says of the images that a board's firmware has, each by its name."""
@@ -111,6 +115,8 @@ class OnDevice:
         theirs: Scores = found.scores[np.newaxis]
         counted = self.device.info.clock == "instructions"
         answer = Answer(
+            raw=found.scores,
+            decision=found.decision,
             scores=self.interpreter.dequantize(theirs)[0],
             latency_ms=milliseconds(found.ticks, self.device.info),
             instructions=found.ticks if counted else None,

@@ -41,6 +41,7 @@ _IMAGE = re.compile(r"m-image-\[([0-9A-Fa-f]{8})\]")
 _LAP = re.compile(r"m-lap-us-(\d{1,20})")
 _START = re.compile(r"m-infer-start-(\d{1,9})")
 _SCORES = re.compile(r"m-scores-\[([0-9a-fA-F,\-]+)\]")
+_DECISION = re.compile(r"m-decision-\[(\{.+\})\]")
 _CYCLES = re.compile(r"m-cycles-(\d{1,20})")
 _INFO = re.compile(r"m-info-\[(.+)\]")
 _DEMO = re.compile(r"m-demo-\[(.+)\]")
@@ -101,6 +102,21 @@ class DeviceInfo(BaseModel):
         return height * width
 
 
+class BoardDecision(BaseModel):
+    """What a device makes of its own scores.
+
+    Attributes:
+        label: of the top class.
+        possible: the classes in the set, in the order of the labels.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    label: str
+    uncertain: bool
+    possible: tuple[str, ...] = Field(alias="set", min_length=1)
+
+
 @dataclass(frozen=True)
 class Inference:
     """What ``infer%`` gave.
@@ -109,12 +125,14 @@ class Inference:
         scores: as the model gave them, int8 or float32, shape (classes,).
         ticks: of the device's clock, from before the first to after the last of ``runs``.
         image_crc: CRC-32 of the image that the scores are of.
+        decision: None if the firmware's bundle has no rules.
     """
 
     scores: Scores
     ticks: int
     runs: int
     image_crc: int
+    decision: BoardDecision | None = None
 
 
 @dataclass(frozen=True)
@@ -281,7 +299,17 @@ def parse_inference(texts: Sequence[str], info: DeviceInfo) -> Inference:
         ticks=cycles[0] if cycles else (laps[1] - laps[0]) % _LAP_MODULUS,
         runs=int(_one(_START, texts)[1]),
         image_crc=int(_one(_IMAGE, texts)[1], 16),
+        decision=_decision(texts),
     )
+
+
+def _decision(texts: Sequence[str]) -> BoardDecision | None:
+    if not any(text.startswith("m-decision-") for text in texts):
+        return None
+    try:
+        return BoardDecision.model_validate_json(_one(_DECISION, texts)[1])
+    except ValidationError as error:
+        raise WireError("m-decision is not what this edgecxr expects; flash it again") from error
 
 
 def parse_demo(texts: Sequence[str], info: DeviceInfo) -> list[Demo]:
@@ -307,7 +335,10 @@ def _one_demo(text: str, info: DeviceInfo) -> Demo:
     scores = parse_scores(said.scores, info.precision)
     if len(scores) != len(info.labels) or said.label != info.labels[int(scores.argmax())]:
         raise WireError(f"the label and the scores of {said.image} do not fit: {text[:80]!r}")
-    return Demo(said.image, Inference(scores, said.ticks, 1, int(said.crc32, 16)))
+    decision = None
+    if said.uncertain is not None:
+        decision = BoardDecision(label=said.label, uncertain=said.uncertain, set=said.possible)
+    return Demo(said.image, Inference(scores, said.ticks, 1, int(said.crc32, 16), decision))
 
 
 class _DemoLine(BaseModel):
@@ -316,6 +347,8 @@ class _DemoLine(BaseModel):
     label: str
     scores: str
     ticks: int = Field(ge=0)
+    uncertain: bool | None = None
+    possible: tuple[str, ...] = Field((), alias="set")
 
 
 def _one(pattern: re.Pattern[str], texts: Sequence[str]) -> re.Match[str]:

@@ -185,6 +185,7 @@ def _measured(device: Device, wish: Wish) -> tuple[BenchRow, str | None]:
     if precision not in wish.references:
         wish.references[precision] = reference_of(model, precision, images, common.progress_bar)
     reference = wish.references[precision]
+    manifest = wish.bundle.manifest
     row = run_on_device(
         device,
         model,
@@ -192,6 +193,7 @@ def _measured(device: Device, wish: Wish) -> tuple[BenchRow, str | None]:
         None if pictures is None else pictures.truth,
         reference,
         record,
+        judge=lambda raw: manifest.verdict(precision, raw),
         progress=common.progress_bar,
     )
     return row, mismatch(row, reference)

@@ -16,11 +16,13 @@ from edgecxr import __version__
 from edgecxr.cli import (
     bench,
     boards,
+    calibrate,
     classify,
     common,
     data,
     emulate,
     evaluate,
+    explain,
     export,
     flash,
     quantize,
@@ -32,7 +34,9 @@ VERBS = (
     "data",
     "train",
     "quantize",
+    "calibrate",
     "evaluate",
+    "explain",
     "export",
     "boards",
     "flash",
@@ -65,7 +69,9 @@ app = typer.Typer(
 app.add_typer(data.app, name="data")
 app.command("train")(train.train)
 app.command("quantize")(quantize.quantize)
+app.command("calibrate")(calibrate.calibrate)
 app.command("evaluate")(evaluate.evaluate)
+app.command("explain")(explain.explain)
 app.command("export")(export.export)
 app.command("flash")(flash.flash)
 app.command("emulate")(emulate.emulate)

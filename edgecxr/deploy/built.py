@@ -41,6 +41,6 @@ def too_big(
     """
     least = "at least " if at_least else ""
     return (
-        f"{model} needs {least}{missing:,} bytes more {what} than the {size:,} of {board.id}; choose a "
-        "larger board or a smaller model"
+        f"{model} needs {least}{missing:,} bytes more {what} than the {size:,} of {board.id}; "
+        "choose a larger board or a smaller model"
     )

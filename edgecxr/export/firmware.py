@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import json
 import re
+import struct
 from typing import Any
 
 from edgecxr import __version__
+from edgecxr.core.decision import smallest_int8
 from edgecxr.errors import ModelError
 from edgecxr.export import tflm
 from edgecxr.export.compiled.kernel_files import application_files
@@ -29,7 +31,7 @@ _HEAD = """/* SPDX-License-Identifier: Apache-2.0
  */
 """
 
-_RECORD = """const ecx_classifier ecx_model = {{
+_RECORD = """{decision}const ecx_classifier ecx_model = {{
     {edgecxr},
     {model},
     "{sha256}",
@@ -44,8 +46,11 @@ _RECORD = """const ecx_classifier ecx_model = {{
     INT64_C({scale}),
     {zero_point},
     pixels,
+    {decision_or_none},
 }};
 """
+
+_DECISION = "static const ecx_decision decision = {{{}, {}}};\n\n"
 
 _COMPILED = """#include "ecx_classifier.h"
 #include "{name}.h"
@@ -230,6 +235,7 @@ def _record(source: Source, runtime: Runtime, arena_bytes: int) -> str:
     """The one definition of ``ecx_model``."""
     quantization = source.output.quantization
     scale, zero_point = 0, 0
+    limits = _limits(source)
     if source.output.dtype == "int8" and quantization is not None:
         scale = round(quantization.scale[0] * 2**31)
         zero_point = quantization.zero_point[0]
@@ -248,7 +254,23 @@ def _record(source: Source, runtime: Runtime, arena_bytes: int) -> str:
         arena_bytes=arena_bytes,
         scale=scale,
         zero_point=zero_point,
+        decision="" if limits is None else _DECISION.format(*limits),
+        decision_or_none=0 if limits is None else "&decision",
     )
+
+
+def _limits(source: Source) -> tuple[int, int] | None:
+    """The two numbers of ``ecx_decision``; None if the bundle has no rule."""
+    rule, quantization = source.rule, source.output.quantization
+    if rule is None:
+        return None
+    scores = (rule.threshold, rule.included)
+    if source.output.dtype == "int8" and quantization is not None:
+        scale, zero_point = quantization.scale[0], quantization.zero_point[0]
+        certain, included = (smallest_int8(score, scale, zero_point) for score in scores)
+    else:
+        certain, included = struct.unpack("<2i", struct.pack("<2f", *scores))
+    return certain, included
 
 
 def _plain(name: str) -> str:

@@ -21,9 +21,11 @@ static uint8_t pixels[WIDTH];
 #endif
 static int8_t scores[2];
 
-const ecx_classifier ecx_model = {"0",    "fuzz", "0", "int8", "compiled", "[\"a\",\"\\\"b\"]",
-                                  HEIGHT, WIDTH,  1,   2,      0,          INT64_C(1) << 23,
-                                  -128,   pixels};
+static const ecx_decision decision = {64, 0};
+
+const ecx_classifier ecx_model = {"0",    "fuzz", "0",      "int8", "compiled", "[\"a\",\"\\\"b\"]",
+                                  HEIGHT, WIDTH,  1,        2,      0,          INT64_C(1) << 23,
+                                  -128,   pixels, &decision};
 
 /* Three by four pixels at 4 bits. */
 static const uint8_t packed[] = {0x01, 0x23, 0x45, 0x67, 0x89, 0xab};

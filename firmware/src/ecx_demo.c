@@ -2,6 +2,7 @@
 #include "ecx_demo.h"
 
 #include "ecx_classifier.h"
+#include "ecx_decision.h"
 #include "ecx_infer.h"
 #include "ecx_load.h"
 #include "ecx_port.h"
@@ -28,34 +29,6 @@ static void load(const uint8_t *packed) {
   }
 }
 
-/* The string at `index` of the array labels_json, with its quotes; null if it is shorter. */
-static void print_label(uint32_t index) {
-  char text[2] = {0, 0};
-  uint32_t strings = 0;
-  int inside = 0;
-  int printed = 0;
-  for (const char *at = ecx_model.labels_json; *at != 0; ++at) {
-    const int quote = *at == '"';
-    inside ^= quote;
-    if (strings == index && (inside || quote)) {
-      text[0] = *at;
-      ecx_print(text);
-      printed = 1;
-    }
-    if (inside && at[0] == '\\' && at[1] != 0) { /* what follows is no end of a string */
-      ++at;
-      if (strings == index) {
-        text[0] = *at;
-        ecx_print(text);
-      }
-    }
-    strings += (uint32_t)(quote && !inside);
-  }
-  if (!printed) {
-    ecx_print("null");
-  }
-}
-
 static void print_line(const char *name, uint32_t crc, uint64_t ticks) {
   const uint32_t best = ecx_infer_best();
   ecx_print("m-demo-[{\"image\":\"");
@@ -63,7 +36,8 @@ static void print_line(const char *name, uint32_t crc, uint64_t ticks) {
   ecx_print("\",\"crc32\":\"");
   ecx_print_hex(crc, 8);
   ecx_print("\",\"label\":");
-  print_label(best);
+  ecx_print_label(best);
+  ecx_decision_print_rest();
   ecx_print(",\"score\":");
   ecx_print_micro(ecx_infer_micro(best));
   ecx_print(",\"scores\":\"");

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ecx_classifier.h"
+#include "ecx_decision.h"
 #include "ecx_load.h"
 #include "ecx_port.h"
 #include "ecx_text.h"
@@ -83,6 +84,7 @@ void ecx_infer_print_results(void) {
   ecx_infer_print_scores();
   ecx_print_line("]");
   ecx_print_crc_line("m-image-[", last.image_crc);
+  ecx_decision_print();
 }
 
 #if ECX_KEEP_IMAGE

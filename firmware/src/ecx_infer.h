@@ -34,7 +34,7 @@ uint32_t ecx_infer_best(void);
 /* int8 as numbers, float32 as bits in hex, with commas between. */
 void ecx_infer_print_scores(void);
 
-/* The lines m-results, m-scores and m-image. */
+/* The lines m-results, m-scores, m-image and, for a model with rules, m-decision. */
 void ecx_infer_print_results(void);
 
 #ifdef __cplusplus
