@@ -13,6 +13,7 @@ from edgecxr.cli import common
 
 if TYPE_CHECKING:
     from edgecxr.core.bundle import Bundle
+    from edgecxr.core.preprocess import Preprocessing
     from edgecxr.data.load import Reading
     from edgecxr.training.checkpoint import Epoch
     from edgecxr.training.settings import TrainingSettings
@@ -33,6 +34,21 @@ class Select(StrEnum):
     last = "last"
 
 
+class Resize(StrEnum):
+    squash = "squash"
+    fit_shortest = "fit-shortest"
+    fit_longest = "fit-longest"
+    reflect_pad = "reflect-pad"
+
+
+class Step(StrEnum):
+    crop_border = "crop-border"
+    equalize = "equalize"
+    clahe = "clahe"
+    gaussian = "gaussian-3x3"
+
+
+PREPROCESSING = "Preprocessing (kept in the bundle: every later command does the same)"
 LEARNING = "Learning"
 AUGMENT = "Augmentation (uniform in ± the value; 0 switches it off)"
 RUNNING = "Running"
@@ -41,6 +57,24 @@ RUNNING = "Running"
 def train(
     data: Annotated[Path, typer.Argument(help="A folder of images, or a CSV file.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The bundle to make, a folder.")],
+    resize: Annotated[
+        Resize | None,
+        typer.Option(
+            help="squash: without regard to the aspect (the default). fit-shortest: cut off what "
+            "is too long. fit-longest: black around the rest. reflect-pad: its mirror there.",
+            rich_help_panel=PREPROCESSING,
+            show_default=False,
+        ),
+    ] = None,
+    step: Annotated[
+        list[Step] | None,
+        typer.Option(
+            help="May be given several times. crop-border: cut off a black or white frame, before "
+            "resizing. After it, in the order given: equalize, clahe (local), gaussian-3x3.",
+            rich_help_panel=PREPROCESSING,
+            show_default=False,
+        ),
+    ] = None,
     architecture: Annotated[
         str, typer.Option("--arch", help="Architecture.", rich_help_panel=LEARNING)
     ] = "mobilenet_v1",
@@ -177,6 +211,7 @@ def train(
         settings,
         common.reading(cache, patients, skip_unreadable),
         Bundle.open(init) if init else None,
+        (resize, step),
         resume=resume,
         force=force,
     )
@@ -189,18 +224,18 @@ def _train(
     settings: TrainingSettings,
     reading: Reading,
     init: Bundle | None,
+    steps: tuple[Resize | None, list[Step] | None],
     *,
     resume: bool,
     force: bool,
 ) -> Bundle:
     from edgecxr.core.bundle import MANIFEST
     from edgecxr.core.files import refuse_existing
-    from edgecxr.core.preprocess import Preprocessing
     from edgecxr.data.load import Validation, load_source
     from edgecxr.training import train as stage
 
     refuse_existing(out, force, mark=MANIFEST)
-    preprocessing = init.manifest.preprocessing if init else Preprocessing()
+    preprocessing = _preprocessing(init, *steps)
     validation = Validation(settings.validation_share, settings.seed)
     source = load_source(data, preprocessing, reading, validation=validation)
     common.note_skipped(source.data.skipped)
@@ -226,6 +261,22 @@ def _train(
             )
 
         return stage.train(job, checkpoint, force=force, on_epoch=on_epoch)
+
+
+def _preprocessing(
+    init: Bundle | None, resize: Resize | None, steps: list[Step] | None
+) -> Preprocessing:
+    """As the options say; without them as ``init`` has it."""
+    from edgecxr.core.preprocess import Preprocessing
+
+    if init and resize is None and steps is None:
+        return init.manifest.preprocessing
+    names = [step.value for step in steps or ()]
+    made = Preprocessing.of((resize or Resize.squash).value, names)
+    if init:
+        before = init.manifest.preprocessing
+        return before.model_copy(update={"steps": made.steps})
+    return made
 
 
 def _report(bundle: Bundle, as_json: bool) -> None:
