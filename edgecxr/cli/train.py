@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgecxr.cli import common
+from edgecxr.training.architectures import ARCHITECTURES, find
 
 if TYPE_CHECKING:
     from edgecxr.core.bundle import Bundle
@@ -21,6 +22,15 @@ if TYPE_CHECKING:
 class Schedule(StrEnum):
     cosine = "cosine"
     constant = "constant"
+    plateau = "plateau"
+
+
+class Activation(StrEnum):
+    default = "default"
+    relu = "relu"
+    leaky_relu = "leaky_relu"
+    leaky_relu_30 = "leaky_relu_30"
+    prelu = "prelu"
 
 
 class Balance(StrEnum):
@@ -33,6 +43,7 @@ class Select(StrEnum):
     last = "last"
 
 
+NETWORK = "Network"
 LEARNING = "Learning"
 AUGMENT = "Augmentation (uniform in ± the value; 0 switches it off)"
 RUNNING = "Running"
@@ -42,11 +53,51 @@ def train(
     data: Annotated[Path, typer.Argument(help="A folder of images, or a CSV file.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The bundle to make, a folder.")],
     architecture: Annotated[
-        str, typer.Option("--arch", help="Architecture.", rich_help_panel=LEARNING)
+        str,
+        typer.Option("--arch", help=f"One of {', '.join(ARCHITECTURES)}.", rich_help_panel=NETWORK),
     ] = "mobilenet_v1",
     width: Annotated[
-        float, typer.Option(help="Width multiplier.", rich_help_panel=LEARNING)
-    ] = 0.25,
+        float | None,
+        typer.Option(
+            help="Width multiplier (default: the architecture's own; 0.25 for mobilenet_v1).",
+            rich_help_panel=NETWORK,
+            show_default=False,
+        ),
+    ] = None,
+    size: Annotated[
+        int | None,
+        typer.Option(
+            help="Height and width of the input in pixels (default: 96, or that of --init).",
+            min=8,
+            max=1024,
+            rich_help_panel=NETWORK,
+            show_default=False,
+        ),
+    ] = None,
+    activation: Annotated[
+        Activation,
+        typer.Option(help="Of the papers' small CNNs.", rich_help_panel=NETWORK),
+    ] = Activation.default,
+    head_units: Annotated[
+        int,
+        typer.Option(help="Neurons of a hidden layer before the scores.", rich_help_panel=NETWORK),
+    ] = 0,
+    l2: Annotated[
+        float,
+        typer.Option("--l2", help="L2 of the papers' small CNNs.", rich_help_panel=NETWORK),
+    ] = 0.0,
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            help="'imagenet', or a file of Keras' weights without the top: the body starts from "
+            "them, in gray.",
+            rich_help_panel=NETWORK,
+            show_default=False,
+        ),
+    ] = None,
+    freeze: Annotated[
+        bool, typer.Option("--freeze", help="Train the head only.", rich_help_panel=NETWORK)
+    ] = False,
     epochs: Annotated[int, typer.Option(help="Epochs.", rich_help_panel=LEARNING)] = 60,
     batch: Annotated[int, typer.Option(help="Images in a batch.", rich_help_panel=LEARNING)] = 32,
     learning_rate: Annotated[
@@ -55,6 +106,17 @@ def train(
     schedule: Annotated[
         Schedule, typer.Option(help="Learning-rate schedule.", rich_help_panel=LEARNING)
     ] = Schedule.cosine,
+    plateau_factor: Annotated[
+        float,
+        typer.Option(help="Of the rate, with --schedule plateau.", rich_help_panel=LEARNING),
+    ] = 0.3,
+    plateau_patience: Annotated[
+        int,
+        typer.Option(
+            help="Epochs without a better one before that, with --schedule plateau.",
+            rich_help_panel=LEARNING,
+        ),
+    ] = 3,
     warmup: Annotated[
         float, typer.Option(help="Epochs of linear warm-up.", rich_help_panel=LEARNING)
     ] = 2.0,
@@ -136,7 +198,7 @@ def train(
     cache: common.CacheOption = None,
     as_json: common.JsonOption = False,
 ) -> None:
-    """Train a classifier of 96×96 grayscale images and write it as a bundle.
+    """Train a classifier of grayscale images, 96×96 by default, and write it as a bundle.
 
     Reads `split/class/file`, `class/file`, or a CSV (file, label, split, optional patient).
     Validation images are taken from the training images, by patient; with --validation-share 0
@@ -147,11 +209,17 @@ def train(
 
     settings = TrainingSettings.checked(
         architecture=architecture,
-        width_multiplier=width,
+        width_multiplier=find(architecture).width if width is None else width,
+        activation=activation.value,
+        head_units=head_units,
+        l2=l2,
+        freeze=freeze,
         epochs=epochs,
         batch=batch,
         learning_rate=learning_rate,
         schedule=schedule.value,
+        plateau_factor=plateau_factor,
+        plateau_patience=plateau_patience,
         warmup_epochs=warmup,
         weight_decay=weight_decay,
         dropout=dropout,
@@ -177,6 +245,8 @@ def train(
         settings,
         common.reading(cache, patients, skip_unreadable),
         Bundle.open(init) if init else None,
+        weights,
+        size=size,
         resume=resume,
         force=force,
     )
@@ -189,7 +259,9 @@ def _train(
     settings: TrainingSettings,
     reading: Reading,
     init: Bundle | None,
+    weights: str | None,
     *,
+    size: int | None,
     resume: bool,
     force: bool,
 ) -> Bundle:
@@ -201,10 +273,12 @@ def _train(
 
     refuse_existing(out, force, mark=MANIFEST)
     preprocessing = init.manifest.preprocessing if init else Preprocessing()
+    if size is not None:
+        preprocessing = preprocessing.model_copy(update={"height": size, "width": size})
     validation = Validation(settings.validation_share, settings.seed)
     source = load_source(data, preprocessing, reading, validation=validation)
     common.note_skipped(source.data.skipped)
-    job = stage.Job(source, out, settings, preprocessing, reading.patients, init)
+    job = stage.Job(source, out, settings, preprocessing, reading.patients, init, weights)
     checkpoint = stage.begin(job, resume=resume, force=force)
     done = len(checkpoint.state.history)
     if done:

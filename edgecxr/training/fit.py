@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from edgecxr.errors import DataError, TrainingError
 from edgecxr.training.architectures import Spec, build
+from edgecxr.training.architectures.weights import load_weights
 from edgecxr.training.augment import augment
 from edgecxr.training.checkpoint import Checkpoint, Epoch
 from edgecxr.training.settings import TrainingSettings
@@ -42,6 +43,7 @@ def fit(
     checkpoint: Checkpoint,
     *,
     initial: Path | None = None,
+    weights: str | None = None,
     on_epoch: Callable[[Epoch], None],
 ) -> keras.Model:
     """Train until the last epoch or until early stopping, from wherever ``checkpoint`` stands.
@@ -49,6 +51,7 @@ def fit(
     Args:
         initial: a ``model.keras`` of the same architecture and width, whose weights are taken;
             the head's too if it has as many classes.
+        weights: "imagenet", or a file of Keras' weights of the RGB original, for the body.
         on_epoch: called after each epoch with its row of the learning curve.
 
     Returns:
@@ -60,10 +63,13 @@ def fit(
     """
     settings = checkpoint.state.settings
     _check_images(train, validation)
-    spec = _spec(settings, train, classes)
-    model = build(settings.architecture, spec)
+    _, height, width = train.pixels.shape
+    spec = spec_of(settings, height, width, classes)
+    model = build(settings.architecture, spec, freeze=settings.freeze)
     if initial is not None:
         _warm_start(model, initial)
+    elif weights is not None:
+        load_weights(model, settings.architecture, weights, settings.width_multiplier)
     steps = _steps(len(train.labels), settings.batch)
     _compile(model, settings, steps)
     checkpoint.restore(model)
@@ -71,6 +77,8 @@ def fit(
     for epoch in range(len(checkpoint.state.history), settings.epochs):
         if _stopped_early(checkpoint):
             break
+        if settings.schedule == "plateau":
+            model.optimizer.learning_rate = plateau_rate(checkpoint.state.history, settings)
         row = _run_epoch(model, batches, validation, epoch)
         _check_finite(row, settings)
         checkpoint.save(model, row)
@@ -88,8 +96,8 @@ def _check_images(train: Images, validation: Images) -> None:
             raise DataError(f"expected {name} images, found none; check the splits and the share")
 
 
-def _spec(settings: TrainingSettings, train: Images, classes: int) -> Spec:
-    _, height, width = train.pixels.shape
+def spec_of(settings: TrainingSettings, height: int, width: int, classes: int) -> Spec:
+    """What the settings say of the architecture, for gray images of this size."""
     return Spec(
         height=height,
         width=width,
@@ -98,7 +106,27 @@ def _spec(settings: TrainingSettings, train: Images, classes: int) -> Spec:
         width_multiplier=settings.width_multiplier,
         dropout=settings.dropout,
         seed=settings.seed,
+        activation=settings.activation,
+        head_units=settings.head_units,
+        l2=settings.l2,
     )
+
+
+def plateau_rate(history: Sequence[Epoch], settings: TrainingSettings) -> float:
+    """The learning rate after these epochs: times ``plateau_factor`` whenever the validation loss
+    has not improved for ``plateau_patience`` epochs (Keras' ReduceLROnPlateau with min_delta 0).
+
+    It follows from the history alone, so that a resumed run has the same rate.
+    """
+    rate, best, waited = settings.learning_rate, math.inf, 0
+    for row in history:
+        if row.val_loss < best:
+            best, waited = row.val_loss, 0
+            continue
+        waited += 1
+        if waited >= settings.plateau_patience:
+            rate, waited = rate * settings.plateau_factor, 0
+    return rate
 
 
 def _steps(images: int, batch: int) -> int:

@@ -26,11 +26,13 @@ from edgecxr.core.files import check_writable, new_folder, refuse_existing, sha2
 from edgecxr.core.preprocess import Preprocessing
 from edgecxr.data.cache import LoadedDataset
 from edgecxr.data.load import LoadedSource
+from edgecxr.errors import UsageError
 from edgecxr.optional import require
 from edgecxr.training import architectures
+from edgecxr.training.architectures.weights import IMAGENET
 from edgecxr.training.checkpoint import Checkpoint, Epoch, RunState
 from edgecxr.training.curve import curve_csv, curve_png
-from edgecxr.training.fit import Images, fit
+from edgecxr.training.fit import Images, fit, spec_of
 from edgecxr.training.settings import TrainingSettings
 from edgecxr.training.tf import start_tensorflow, tool_versions
 
@@ -48,6 +50,7 @@ class Job:
     preprocessing: Preprocessing
     patients: str | None = None
     init: Bundle | None = None
+    weights: str | None = None
 
 
 def work_folder(out: Path) -> Path:
@@ -67,14 +70,19 @@ def begin(job: Job, *, resume: bool, force: bool) -> Checkpoint:
     """
     refuse_existing(job.out, force, mark=MANIFEST)
     check_writable(job.out.parent)
-    architectures.check(job.settings.architecture)
+    size = job.preprocessing
+    classes = len(job.source.data.dataset.labels)
+    spec = spec_of(job.settings, size.height, size.width, classes)
+    architectures.check(job.settings.architecture, spec)
+    if job.init and job.weights:
+        raise UsageError("--init and --weights both say where to start from; leave one away")
     job.source.data.dataset.of_split("val")
     # It draws the learning curve, after the last epoch: too late to find it missing.
     require("matplotlib", extra="train")
     state = RunState(
         settings=job.settings,
         dataset_fingerprint=job.source.fingerprint,
-        initial_weights=sha256(job.init.path("keras")) if job.init else None,
+        initial_weights=_initial_weights(job),
     )
     return Checkpoint.begin(work_folder(job.out), state, resume=resume, force=force)
 
@@ -98,6 +106,7 @@ def train(
         len(job.source.data.dataset.labels),
         checkpoint,
         initial=job.init.path("keras") if job.init else None,
+        weights=job.weights,
         on_epoch=on_epoch,
     )
     with new_folder(job.out, force=force, mark=MANIFEST) as folder:
@@ -106,6 +115,17 @@ def train(
         write_manifest(folder, _manifest(job, checkpoint.state, model, folder))
     checkpoint.remove()
     return Bundle.open(job.out)
+
+
+def _initial_weights(job: Job) -> str | None:
+    """SHA-256 of the file that the run starts from, or "imagenet", or None."""
+    if job.init:
+        return sha256(job.init.path("keras"))
+    if job.weights in (None, IMAGENET):
+        return job.weights
+    if not Path(job.weights).is_file():
+        raise UsageError(f"--weights takes '{IMAGENET}' or a file, and {job.weights} is neither")
+    return sha256(Path(job.weights))
 
 
 def images_of(data: LoadedDataset, split: str) -> Images:
@@ -124,6 +144,13 @@ def _write_curve(folder: Path, job: Job, state: RunState) -> None:
     write_atomic(folder / "learning_curve.csv", curve_csv(state.history))
     png = curve_png(state.history, _selected_epoch(state), title)
     write_atomic(folder / "learning_curve.png", png)
+
+
+def _origin(job: Job) -> str | None:
+    """A name for a person: never a path of this computer."""
+    if job.init:
+        return job.init.manifest.name
+    return Path(job.weights).name if job.weights else None
 
 
 def _manifest(job: Job, state: RunState, model: keras.Model, folder: Path) -> Manifest:
@@ -157,7 +184,7 @@ def _manifest(job: Job, state: RunState, model: keras.Model, folder: Path) -> Ma
             best_epoch=_selected_epoch(state),
             # The median: the first epoch includes TensorFlow's compilation.
             seconds_per_epoch=float(np.median([row.seconds for row in state.history])),
-            initialised_from=job.init.manifest.name if job.init else None,
+            initialised_from=_origin(job),
         ),
         tools=tool_versions(),
         files={"keras": file_record(folder / FILES["keras"])},
