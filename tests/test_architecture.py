@@ -22,7 +22,8 @@ ALLOWED = {
     "export": set(),
     "deploy": set(),
     "bench": set(),
-    "cli": {"data", "training", "export", "deploy", "bench"},
+    "sweep": set(),
+    "cli": {"data", "training", "export", "deploy", "bench", "sweep"},
 }
 HEAVY = (
     "tensorflow",
@@ -33,6 +34,7 @@ HEAVY = (
     "matplotlib",
     "PIL",
     "pydantic",
+    "ray",
     "rich",
 )
 NO_TENSORFLOW = (

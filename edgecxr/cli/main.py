@@ -23,6 +23,7 @@ from edgecxr.cli import (
     evaluate,
     export,
     quantize,
+    sweep,
     train,
 )
 from edgecxr.errors import EXIT_INTERRUPTED, EdgecxrError
@@ -32,6 +33,7 @@ VERBS = (
     "train",
     "quantize",
     "evaluate",
+    "sweep",
     "export",
     "boards",
     "emulate",
@@ -64,6 +66,7 @@ app.add_typer(data.app, name="data")
 app.command("train")(train.train)
 app.command("quantize")(quantize.quantize)
 app.command("evaluate")(evaluate.evaluate)
+app.command("sweep")(sweep.sweep)
 app.command("export")(export.export)
 app.command("emulate")(emulate.emulate)
 app.command("bench")(bench.bench)
