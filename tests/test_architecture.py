@@ -23,7 +23,8 @@ ALLOWED = {
     "deploy": set(),
     "bench": set(),
     "sweep": set(),
-    "cli": {"data", "training", "export", "deploy", "bench", "sweep"},
+    "recipes": {"data"},
+    "cli": {"data", "training", "export", "deploy", "bench", "sweep", "recipes"},
 }
 HEAVY = (
     "tensorflow",

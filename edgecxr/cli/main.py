@@ -23,6 +23,7 @@ from edgecxr.cli import (
     evaluate,
     export,
     quantize,
+    reproduce,
     sweep,
     train,
 )
@@ -34,6 +35,7 @@ VERBS = (
     "quantize",
     "evaluate",
     "sweep",
+    "reproduce",
     "export",
     "boards",
     "emulate",
@@ -67,6 +69,7 @@ app.command("train")(train.train)
 app.command("quantize")(quantize.quantize)
 app.command("evaluate")(evaluate.evaluate)
 app.command("sweep")(sweep.sweep)
+app.command("reproduce")(reproduce.reproduce)
 app.command("export")(export.export)
 app.command("emulate")(emulate.emulate)
 app.command("bench")(bench.bench)
