@@ -9,8 +9,9 @@ import pytest
 from edgecxr.errors import DataError, TrainingError, UsageError
 from edgecxr.training.architectures import Spec, build
 from edgecxr.training.augment import Augmentation, augment
+from edgecxr.training.batches import Images, class_weights
 from edgecxr.training.checkpoint import Checkpoint, Epoch, RunState
-from edgecxr.training.fit import Images, class_weights, fit
+from edgecxr.training.fit import fit
 from edgecxr.training.settings import TrainingSettings
 from edgecxr.training.tf import start_tensorflow
 
