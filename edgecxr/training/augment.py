@@ -52,6 +52,7 @@ def augment(images: Any, settings: Augmentation, seed: Any) -> Any:
     """
     import tensorflow as tf
 
+    seed = tf.cast(seed, tf.int64)
     shape = tf.shape(images)
     uniform = tf.random.stateless_uniform((shape[0], len(DRAWS)), seed, -1.0, 1.0)
     draws = {name: uniform[:, i] for i, name in enumerate(DRAWS)}
