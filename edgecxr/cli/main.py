@@ -16,6 +16,7 @@ from edgecxr import __version__
 from edgecxr.cli import (
     bench,
     boards,
+    calibrate,
     classify,
     common,
     data,
@@ -31,6 +32,7 @@ VERBS = (
     "data",
     "train",
     "quantize",
+    "calibrate",
     "evaluate",
     "export",
     "boards",
@@ -63,6 +65,7 @@ app = typer.Typer(
 app.add_typer(data.app, name="data")
 app.command("train")(train.train)
 app.command("quantize")(quantize.quantize)
+app.command("calibrate")(calibrate.calibrate)
 app.command("evaluate")(evaluate.evaluate)
 app.command("export")(export.export)
 app.command("emulate")(emulate.emulate)
