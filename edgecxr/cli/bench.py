@@ -171,10 +171,11 @@ def _load(
     import numpy as np
 
     from edgecxr.bench.host import Pictures
-    from edgecxr.cli.images import load_for
+    from edgecxr.cli.images import count_read, load_for
     from edgecxr.core.result import DataInfo
 
     source = load_for(bundle, data, split, reading)
+    count_read(bundle, split, source.fingerprint)
     loaded = source.data
     total = len(loaded.labels)
     count = min(limit or total, total)

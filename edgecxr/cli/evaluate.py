@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgecxr.cli import common
-from edgecxr.cli.images import load_for
+from edgecxr.cli.calibrate import decision_rows, percent
+from edgecxr.cli.images import count_read, load_for
 
 if TYPE_CHECKING:
     from edgecxr.core.bundle import Bundle
@@ -37,19 +38,26 @@ def evaluate(
     from edgecxr.core.bundle import Bundle
 
     bundle = Bundle.open(model)
-    result = _evaluate(bundle, data, split, common.reading(cache, None, skip_unreadable))
+    result, reads = _evaluate(bundle, data, split, common.reading(cache, None, skip_unreadable))
     if record:
         bundle.with_manifest(metrics={**bundle.manifest.metrics, split: result})
     if as_json:
-        common.print_json({"model": str(model), **result.model_dump(mode="json")})
+        known = {"model": str(model), "reads": reads}
+        common.print_json({**known, **result.model_dump(mode="json")})
         return
     if bundle.manifest.synthetic_data:
         typer.echo("SYNTHETIC data: these figures say nothing about X-rays.\n")
     typer.echo(f"{bundle.manifest.name} on {result.images} images of '{result.split}'\n")
     typer.echo(tables(result, markdown=markdown))
+    if bundle.manifest.decision is None:
+        typer.echo("\nNo rule says when this bundle is uncertain: `edgecxr calibrate` chooses one.")
+    times = "once" if reads == 1 else f"{reads} times"
+    typer.echo(f"\nThe {split} split of these images was read {times} with these model files.")
 
 
-def _evaluate(bundle: Bundle, data: Path, split: str, reading: Reading) -> Evaluation:
+def _evaluate(bundle: Bundle, data: Path, split: str, reading: Reading) -> tuple[Evaluation, int]:
+    """The figures, and how often this split was read with these files."""
+    from edgecxr.core.decision import evaluate_decision
     from edgecxr.core.interpreter import open_interpreter
     from edgecxr.core.metrics import compare
 
@@ -58,31 +66,31 @@ def _evaluate(bundle: Bundle, data: Path, split: str, reading: Reading) -> Evalu
         open_interpreter(bundle.path("int8"), kernels="reference"),
     ]
     source = load_for(bundle, data, split, reading)
+    reads = count_read(bundle, split, source.fingerprint)
     scores = []
     for name, interpreter in zip(("float32", "int8"), interpreters, strict=True):
         with common.progress_bar(f"Evaluating {name}", len(source.data.labels)) as advance:
             scores.append(interpreter.scores(source.data.images, advance=advance))
-    return compare(
+    truth, decision = source.data.labels, bundle.manifest.decision
+    result = compare(
         scores[0],
         scores[1],
-        source.data.labels,
+        truth,
         bundle.manifest.labels,
         split=split,
         fingerprint=source.fingerprint,
         skipped=len(source.data.skipped),
         interpreter=f"{interpreters[0].name} {interpreters[0].version}",
     )
-
-
-def _percent(value: float | None, interval: tuple[float, float] | None = None) -> str:
-    if value is None:
-        return "–"
-    text = f"{100 * value:.1f} %"
-    return text + (f" ({100 * interval[0]:.1f}–{100 * interval[1]:.1f})" if interval else "")
+    if decision is not None:
+        measured = evaluate_decision(decision, scores[0], scores[1], truth)
+        result = result.model_copy(update={"decision": measured})
+    return result, reads
 
 
 def tables(result: Evaluation, *, markdown: bool = False) -> str:
-    """An evaluation as text: figures, a confusion matrix each, baselines, comparison, verdict."""
+    """An evaluation as text: figures, a confusion matrix each, baselines, comparison, verdict,
+    and what the bundle's rules do."""
     from tabulate import tabulate
 
     from edgecxr.core.metrics import only_answer
@@ -90,8 +98,8 @@ def tables(result: Evaluation, *, markdown: bool = False) -> str:
     style = "github" if markdown else "simple"
     both = (result.float32, result.int8)
     rows = [
-        ["accuracy (95 % Wilson)", *(_percent(f.accuracy, f.accuracy_ci95) for f in both)],
-        ["balanced accuracy", *(_percent(f.balanced_accuracy) for f in both)],
+        ["accuracy (95 % Wilson)", *(percent(f.accuracy, f.accuracy_ci95) for f in both)],
+        ["balanced accuracy", *(percent(f.balanced_accuracy) for f in both)],
         ["macro F1", *(f"{f.macro_f1:.3f}" for f in both)],
         ["AUC, one against rest", *("–" if f.auc is None else f"{f.auc:.3f}" for f in both)],
     ]
@@ -106,15 +114,30 @@ def tables(result: Evaluation, *, markdown: bool = False) -> str:
             parts.append(f"Note: {name} says {only} of every image; it has learnt nothing yet.")
     base = result.baselines
     parts.append(
-        f"Without a picture: always {base.majority_label} {_percent(base.majority_accuracy)}, "
-        f"a random guess {_percent(base.random_accuracy)}."
+        f"Without a picture: always {base.majority_label} {percent(base.majority_accuracy)}, "
+        f"a random guess {percent(base.random_accuracy)}."
     )
     parts.append(
-        f"Same class from both: {_percent(result.agreement)}. Only float32 right: "
+        f"Same class from both: {percent(result.agreement)}. Only float32 right: "
         f"{result.only_float32_right}, only int8 right: {result.only_int8_right} "
         f"(McNemar's exact p = {result.mcnemar_p:.2g}).\n{result.verdict}"
     )
+    if result.decision is not None:
+        shown = decision_rows(result.decision)
+        parts.append(_optimism(result.split))
+        parts.append(
+            tabulate(shown, ["", "float32", "int8"], tablefmt=style, disable_numparse=True)
+        )
     return "\n\n".join(parts)
+
+
+def _optimism(split: str) -> str:
+    if split == "test":
+        return 'Confidence, "uncertain" and sets, by the rules that were chosen on validation:'
+    return (
+        f'Confidence, "uncertain" and sets; the model or the rules were chosen on {split} images, '
+        "so these figures flatter:"
+    )
 
 
 def _class_headers(figures: Figures) -> list[str]:
@@ -126,8 +149,8 @@ def _class_rows(figures: Figures) -> list[list[str]]:
         [
             c.label,
             *(str(n) for n in figures.confusion[i]),
-            _percent(c.sensitivity, c.sensitivity_ci95),
-            _percent(c.specificity, c.specificity_ci95),
+            percent(c.sensitivity, c.sensitivity_ci95),
+            percent(c.specificity, c.specificity_ci95),
             f"{c.f1:.3f}",
         ]
         for i, c in enumerate(figures.classes)

@@ -43,3 +43,17 @@ def load_for(bundle: Bundle, data: Path, split: str | None, reading: Reading) ->
         )
     common.note_skipped(source.data.skipped)
     return source
+
+
+def count_read(bundle: Bundle, split: str, fingerprint: str) -> int:
+    """Count in the manifest, before any figure exists, that a split is read; how often it was now.
+
+    A bundle that cannot be written is tried all the same, with a note.
+    """
+    from edgecxr.errors import OutputError
+
+    try:
+        return bundle.count_read(split, fingerprint).reads_of(split, fingerprint)
+    except OutputError as error:
+        common.note(f"Note: this reading of the {split} split was not counted: {error}")
+        return bundle.reads_of(split, fingerprint) + 1

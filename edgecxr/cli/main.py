@@ -16,6 +16,7 @@ from edgecxr import __version__
 from edgecxr.cli import (
     bench,
     boards,
+    calibrate,
     classify,
     common,
     data,
@@ -33,6 +34,7 @@ VERBS = (
     "data",
     "train",
     "quantize",
+    "calibrate",
     "evaluate",
     "sweep",
     "reproduce",
@@ -67,6 +69,7 @@ app = typer.Typer(
 app.add_typer(data.app, name="data")
 app.command("train")(train.train)
 app.command("quantize")(quantize.quantize)
+app.command("calibrate")(calibrate.calibrate)
 app.command("evaluate")(evaluate.evaluate)
 app.command("sweep")(sweep.sweep)
 app.command("reproduce")(reproduce.reproduce)

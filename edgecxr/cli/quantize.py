@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgecxr.cli import common
+from edgecxr.cli.calibrate import decision_text
 from edgecxr.cli.images import load_for
 
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ def quantize(
     as_json: common.JsonOption = False,
 ) -> None:
     """Quantize to int8 after training, with a stratified draw of training images.
+
+    Also chooses, on the validation images, a temperature for the confidence, a score below which
+    an image is "uncertain", and conformal sets; `edgecxr calibrate` chooses others.
 
     The input scale is exactly 1/128 and the zero point 0, so an int8 input is pixel − 128.
     """
@@ -76,6 +80,9 @@ def _report(result: Quantized, as_json: bool) -> None:
                 "quantization": manifest.quantization.model_dump(mode="json")
                 if manifest.quantization
                 else None,
+                "decision": manifest.decision.model_dump(mode="json")
+                if manifest.decision
+                else None,
             }
         )
         return
@@ -87,3 +94,7 @@ def _report(result: Quantized, as_json: bool) -> None:
         f"same class from both on {100 * result.agreement:.1f} % "
         f"of {result.validation_images} validation images"
     )
+    if manifest.decision is None:
+        common.note('Note: too few validation images to choose when to say "uncertain".')
+    else:
+        typer.echo(f"\n{decision_text(manifest.decision)}")

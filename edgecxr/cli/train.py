@@ -46,6 +46,7 @@ class Select(StrEnum):
 NETWORK = "Network"
 LEARNING = "Learning"
 AUGMENT = "Augmentation (uniform in ± the value; 0 switches it off)"
+TEACHING = "Learning from other bundles"
 RUNNING = "Running"
 
 
@@ -129,6 +130,19 @@ def train(
     label_smoothing: Annotated[
         float, typer.Option(help="Label smoothing.", rich_help_panel=LEARNING)
     ] = 0.1,
+    mixup: Annotated[
+        float,
+        typer.Option(
+            help="Mix pairs of images in shares of Beta(x, x); 0: off.", rich_help_panel=LEARNING
+        ),
+    ] = 0.0,
+    average: Annotated[
+        float,
+        typer.Option(
+            help="Average the weights over about so many last epochs; 1: off.",
+            rich_help_panel=LEARNING,
+        ),
+    ] = 1.0,
     class_balance: Annotated[
         Balance,
         typer.Option(help="Let every class weigh the same, or not.", rich_help_panel=LEARNING),
@@ -169,13 +183,59 @@ def train(
             rich_help_panel=AUGMENT,
         ),
     ] = False,
+    gamma: Annotated[
+        float, typer.Option(help="Natural logarithm of the exponent.", rich_help_panel=AUGMENT)
+    ] = 0.0,
+    shade: Annotated[
+        float,
+        typer.Option(
+            help="Brightness that varies smoothly over the image; share of the grey range.",
+            rich_help_panel=AUGMENT,
+        ),
+    ] = 0.0,
+    blur: Annotated[
+        float,
+        typer.Option(
+            help="1 is a 5×5 binomial blur; the other sign sharpens.", rich_help_panel=AUGMENT
+        ),
+    ] = 0.0,
+    noise: Annotated[
+        float,
+        typer.Option(
+            help="Largest standard deviation; share of the grey range.", rich_help_panel=AUGMENT
+        ),
+    ] = 0.0,
+    erase: Annotated[
+        float,
+        typer.Option(
+            help="Share of images in which a rectangle is made grey.", rich_help_panel=AUGMENT
+        ),
+    ] = 0.0,
+    init: Annotated[
+        Path | None,
+        typer.Option(
+            help="A bundle to start from (warm start); of other classes all but its last layer.",
+            rich_help_panel=TEACHING,
+        ),
+    ] = None,
+    teacher: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="A bundle of the same classes whose scores are a share of the targets; "
+            "several are averaged.",
+            rich_help_panel=TEACHING,
+        ),
+    ] = None,
+    teacher_share: Annotated[
+        float, typer.Option(help="That share.", rich_help_panel=TEACHING)
+    ] = 0.5,
+    temperature: Annotated[
+        float,
+        typer.Option(help="Above 1 it softens the teachers' scores.", rich_help_panel=TEACHING),
+    ] = 1.0,
     seed: Annotated[
         int, typer.Option(help="Of the split, the weights, the order.", rich_help_panel=RUNNING)
     ] = 1,
-    init: Annotated[
-        Path | None,
-        typer.Option(help="A bundle to start from (warm start).", rich_help_panel=RUNNING),
-    ] = None,
     resume: Annotated[
         bool,
         typer.Option(
@@ -192,6 +252,14 @@ def train(
             rich_help_panel=RUNNING,
         ),
     ] = False,
+    threads: Annotated[
+        int,
+        typer.Option(
+            help="Threads that compute; 0: TensorFlow chooses. More help wide models only, and "
+            "another number gives other bits.",
+            rich_help_panel=RUNNING,
+        ),
+    ] = 1,
     force: common.ForceOption = False,
     skip_unreadable: common.SkipOption = False,
     patients: common.PatientsOption = None,
@@ -231,13 +299,23 @@ def train(
             "contrast": contrast,
             "brightness": brightness,
             "flip": flip,
+            "gamma": gamma,
+            "shade": shade,
+            "blur": blur,
+            "noise": noise,
+            "erase": erase,
         },
+        mixup=mixup,
+        average_epochs=average,
+        teacher_share=teacher_share,
+        temperature=temperature,
         class_balance=class_balance.value,
         validation_share=validation_share,
         select=select.value,
         early_stopping=early_stopping,
         seed=seed,
         deterministic=deterministic,
+        threads=threads,
     )
     bundle = _train(
         data,
@@ -245,6 +323,7 @@ def train(
         settings,
         common.reading(cache, patients, skip_unreadable),
         Bundle.open(init) if init else None,
+        tuple(Bundle.open(path) for path in teacher or ()),
         weights,
         size=size,
         resume=resume,
@@ -259,6 +338,7 @@ def _train(
     settings: TrainingSettings,
     reading: Reading,
     init: Bundle | None,
+    teachers: tuple[Bundle, ...],
     weights: str | None,
     *,
     size: int | None,
@@ -278,7 +358,7 @@ def _train(
     validation = Validation(settings.validation_share, settings.seed)
     source = load_source(data, preprocessing, reading, validation=validation)
     common.note_skipped(source.data.skipped)
-    job = stage.Job(source, out, settings, preprocessing, reading.patients, init, weights)
+    job = stage.Job(source, out, settings, preprocessing, reading.patients, init, teachers, weights)
     checkpoint = stage.begin(job, resume=resume, force=force)
     done = len(checkpoint.state.history)
     if done:

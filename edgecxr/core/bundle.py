@@ -6,12 +6,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from edgecxr.core.files import sha256, write_atomic, write_together
+from edgecxr.core.decision import Decision
+from edgecxr.core.files import locked, sha256, write_atomic, write_together
 from edgecxr.core.metrics import Evaluation
 from edgecxr.core.preprocess import Preprocessing
 from edgecxr.errors import BundleError
@@ -58,6 +60,17 @@ class Training(_Strict):
     best_epoch: int
     seconds_per_epoch: float
     initialised_from: str | None = None
+    parents: tuple[Parent, ...] = ()
+
+
+class Parent(_Strict):
+    """A bundle that this one learnt from, and how that one was trained in its turn."""
+
+    role: Literal["init", "teacher"]
+    name: str
+    labels: tuple[str, ...]
+    model_sha256: str
+    training: Training
 
 
 class QuantizationRecord(_Strict):
@@ -77,6 +90,23 @@ class FileRecord(_Strict):
     sha256: str
 
 
+class SplitReads(_Strict):
+    """How often figures of one split were read with the same model files.
+
+    Attributes:
+        dataset_fingerprint: of the source that the split belongs to.
+        files: SHA-256 of the model files that were tried, by kind.
+        first, last: dates, in UTC.
+    """
+
+    split: str
+    dataset_fingerprint: str
+    files: dict[str, str]
+    count: int = Field(ge=1)
+    first: date
+    last: date
+
+
 class Manifest(_Strict):
     version: int = MANIFEST_VERSION
     name: str
@@ -88,7 +118,9 @@ class Manifest(_Strict):
     architecture: Architecture
     training: Training
     quantization: QuantizationRecord | None = None
+    decision: Decision | None = None
     metrics: dict[str, Evaluation] = Field(default_factory=dict)
+    reads: tuple[SplitReads, ...] = ()
     tools: dict[str, str]
     files: dict[str, FileRecord]
 
@@ -134,14 +166,69 @@ class Bundle:
         return self.with_files({}, **changes)
 
     def with_files(self, contents: Mapping[FileKind, bytes], **changes: Any) -> Bundle:
-        """Write files and the manifest that records them, all or none."""
+        """Write files and the manifest that records them, all or none.
+
+        New files have not been tried on any split yet; without new ones, the count of such trials
+        stays as it is on disk by now.
+        """
         files = dict(self.manifest.files)
         for kind, data in contents.items():
             files[kind] = FileRecord(path=FILES[kind], size=len(data), sha256=sha256(data))
-        manifest = self.manifest.model_copy(update={**changes, "files": files})
-        named = {FILES[kind]: data for kind, data in contents.items()}
-        write_together(self.folder, {**named, MANIFEST: _as_text(manifest)})
-        return Bundle(self.folder, manifest)
+        with locked(self.folder):
+            reads = () if contents else _read_manifest(self.folder).reads
+            named = {FILES[kind]: data for kind, data in contents.items()}
+            return _write(self.folder, named, self.manifest, **changes, files=files, reads=reads)
+
+    def count_read(self, split: str, fingerprint: str) -> Bundle:
+        """Write into the manifest that the model files are tried on a split once more.
+
+        Other processes that count at the same time wait, so that no read is lost.
+
+        Args:
+            fingerprint: of the dataset that the split belongs to.
+
+        Raises:
+            OutputError: if the manifest cannot be written.
+        """
+        with locked(self.folder):
+            manifest = _read_manifest(self.folder)
+            return _write(self.folder, {}, manifest, reads=_one_more(manifest, split, fingerprint))
+
+    def reads_of(self, split: str, fingerprint: str) -> int:
+        """How often a split was read with these files, as far as the manifest knows."""
+        return sum(
+            read.count
+            for read in self.manifest.reads
+            if (read.split, read.dataset_fingerprint) == (split, fingerprint)
+        )
+
+
+def _write(
+    folder: Path, contents: Mapping[str, bytes], manifest: Manifest, **changes: Any
+) -> Bundle:
+    changed = manifest.model_copy(update=changes)
+    write_together(folder, {**contents, MANIFEST: _as_text(changed)})
+    return Bundle(folder, changed)
+
+
+def _one_more(manifest: Manifest, split: str, fingerprint: str) -> tuple[SplitReads, ...]:
+    """The reads of the files that are there now, with one more of this split."""
+    today = datetime.now(UTC).date()
+    files = {kind: each.sha256 for kind, each in manifest.files.items() if kind != "keras"}
+    kept = [read for read in manifest.reads if read.files == files]
+    for index, read in enumerate(kept):
+        if (read.split, read.dataset_fingerprint) == (split, fingerprint):
+            kept[index] = read.model_copy(update={"count": read.count + 1, "last": today})
+            return tuple(kept)
+    new = SplitReads(
+        split=split,
+        dataset_fingerprint=fingerprint,
+        files=files,
+        count=1,
+        first=today,
+        last=today,
+    )
+    return (*kept, new)
 
 
 def _as_text(manifest: Manifest) -> str:

@@ -51,8 +51,48 @@ class Baselines(_Frozen):
     random_accuracy: float
 
 
+class DecisionFigures(_Frozen):
+    """What a rule of :mod:`edgecxr.core.decision` does on some images.
+
+    Attributes:
+        ece_before, ece_after: expected calibration error of the top class, 15 bins of equal width,
+            without and with the temperature.
+        adaptive_ece_before, adaptive_ece_after: the same with 15 bins of equally many images.
+        coverage: share of the images that are not uncertain.
+        accuracy_if_certain: of those; None if there are none.
+        set_coverage: share of the images whose class is in the set.
+        set_size: mean number of classes in the set.
+        single: share of the images with one class in the set.
+    """
+
+    images: int
+    ece_before: float
+    ece_after: float
+    adaptive_ece_before: float
+    adaptive_ece_after: float
+    coverage: float
+    coverage_ci95: Interval
+    accuracy_if_certain: float | None
+    accuracy_if_certain_ci95: Interval | None
+    set_coverage: float
+    set_coverage_ci95: Interval
+    set_size: float
+    single: float
+
+
+class DecisionEvaluation(_Frozen):
+    """``level``: of the sets, as it was wanted."""
+
+    level: float
+    float32: DecisionFigures
+    int8: DecisionFigures
+
+
 class Evaluation(_Frozen):
-    """float32 and int8 on the same images, and the paired comparison of the two."""
+    """float32 and int8 on the same images, and the paired comparison of the two.
+
+    ``decision`` is None for a bundle without rules of its own.
+    """
 
     split: str
     images: int
@@ -68,6 +108,7 @@ class Evaluation(_Frozen):
     mcnemar_p: float
     difference_ci95: Interval
     verdict: str
+    decision: DecisionEvaluation | None = None
 
 
 def wilson(successes: int, trials: int) -> Interval:

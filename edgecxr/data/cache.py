@@ -12,7 +12,7 @@ import json
 import os
 import zlib
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -62,8 +62,8 @@ class LoadedDataset:
 
 
 @dataclass(frozen=True)
-class _Stored:
-    """What a cache folder holds. Positions count in the dataset's order.
+class Decoded:
+    """What a cache folder holds. Positions count in the order of the samples.
 
     Attributes:
         images: uint8 (N, H, W) of the readable images.
@@ -105,25 +105,14 @@ def load_images(
             splits; if a file changed since ``dataset`` was read.
         OutputError: if the cache cannot be written.
     """
-    folder = cache_dir / "images" / _key(dataset, preprocessing)
-    stored = _open(folder, preprocessing)
-    if stored is None:
-        results = map_parallel(
-            lambda sample: _decode(sample, preprocessing),
-            dataset.samples,
-            description="Decoding images",
-            progress=progress,
-            workers=workers,
-        )
-        _write(folder, results, dataset, preprocessing, allow_unreadable=skip_unreadable)
-        stored = _open(folder, preprocessing)
-        if stored is None:
-            raise DataError(
-                f"the image cache in {folder} changed while it was written; run again, and give "
-                f"each run its own EDGECXR_CACHE if another program changes this one"
-            )
-    if stored.unreadable and not skip_unreadable:
-        raise _unreadable(dataset, stored.unreadable)
+    stored = decode_samples(
+        dataset.samples,
+        preprocessing,
+        cache_dir,
+        skip_unreadable=skip_unreadable,
+        progress=progress,
+        workers=workers,
+    )
     _check_twins(dataset, stored.twins)
     samples = tuple(s for i, s in enumerate(dataset.samples) if i not in stored.unreadable)
     kept = replace(dataset, samples=samples)
@@ -137,10 +126,47 @@ def load_images(
     )
 
 
-def _key(dataset: Dataset, preprocessing: Preprocessing) -> str:
+def decode_samples(
+    samples: Sequence[Sample],
+    preprocessing: Preprocessing,
+    cache_dir: Path,
+    *,
+    skip_unreadable: bool,
+    progress: Progress | None = None,
+    workers: int | None = None,
+) -> Decoded:
+    """Decode samples as they are, whatever is wrong with the set; for those who look at one.
+
+    Raises:
+        DataError: if images are unreadable and ``skip_unreadable`` is false, or all are.
+        OutputError: if the cache cannot be written.
+    """
+    folder = cache_dir / "images" / _key(samples, preprocessing)
+    stored = _open(folder, preprocessing)
+    if stored is None:
+        results = map_parallel(
+            lambda sample: _decode(sample, preprocessing),
+            samples,
+            description="Decoding images",
+            progress=progress,
+            workers=workers,
+        )
+        _write(folder, results, samples, preprocessing, allow_unreadable=skip_unreadable)
+        stored = _open(folder, preprocessing)
+        if stored is None:
+            raise DataError(
+                f"the image cache in {folder} changed while it was written; run again, and give "
+                f"each run its own EDGECXR_CACHE if another program changes this one"
+            )
+    if stored.unreadable and not skip_unreadable:
+        raise _unreadable(samples, stored.unreadable)
+    return stored
+
+
+def _key(samples: Sequence[Sample], preprocessing: Preprocessing) -> str:
     # Pillow's decoders and its resize may change by a grey level between versions.
     parts = [str(_VERSION), PIL.__version__, preprocessing.key()]
-    parts += [sample.sha256 for sample in dataset.samples]
+    parts += [sample.sha256 for sample in samples]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
@@ -161,7 +187,7 @@ def _decode(sample: Sample, preprocessing: Preprocessing) -> NDArray[np.uint8] |
 def _write(
     folder: Path,
     results: Iterator[NDArray[np.uint8] | str],
-    dataset: Dataset,
+    samples: Sequence[Sample],
     preprocessing: Preprocessing,
     *,
     allow_unreadable: bool,
@@ -186,7 +212,7 @@ def _write(
                 same[hashlib.sha256(pixels).hexdigest()].append(position)
                 rows += 1
         if (unreadable and not allow_unreadable) or not rows:
-            raise _unreadable(dataset, unreadable)
+            raise _unreadable(samples, unreadable)
         info = {
             "shape": [rows, preprocessing.height, preprocessing.width],
             "crc32": checksum,
@@ -196,7 +222,7 @@ def _write(
         (temporary / "info.json").write_text(json.dumps(info), encoding="utf-8")
 
 
-def _open(folder: Path, preprocessing: Preprocessing) -> _Stored | None:
+def _open(folder: Path, preprocessing: Preprocessing) -> Decoded | None:
     """What the folder holds; None if it is missing or damaged, for it can be made anew."""
     path = folder / "images.u8"
     try:
@@ -209,7 +235,7 @@ def _open(folder: Path, preprocessing: Preprocessing) -> _Stored | None:
         images = np.memmap(path, dtype=np.uint8, mode="r", shape=shape)
         if zlib.crc32(images.data) != info["crc32"]:
             return None
-        return _Stored(
+        return Decoded(
             images=images,
             unreadable={int(position): str(why) for position, why in info["unreadable"].items()},
             twins=[[int(position) for position in group] for group in info["twins"]],
@@ -218,10 +244,10 @@ def _open(folder: Path, preprocessing: Preprocessing) -> _Stored | None:
         return None
 
 
-def _unreadable(dataset: Dataset, reasons: dict[int, str]) -> DataError:
-    listed = "; ".join(f"{dataset.samples[i].name}: {reasons[i]}" for i in sorted(reasons))
+def _unreadable(samples: Sequence[Sample], reasons: dict[int, str]) -> DataError:
+    listed = "; ".join(f"{samples[i].name}: {reasons[i]}" for i in sorted(reasons))
     return DataError(
-        f"{len(reasons)} of {len(dataset.samples)} images could not be read ({listed}); repair or "
+        f"{len(reasons)} of {len(samples)} images could not be read ({listed}); repair or "
         f"remove them, or pass --skip-unreadable"
     )
 

@@ -145,16 +145,9 @@ def read_dataset(
             splits, or a patient whom the user named.
         UsageError: if ``patients`` is no regular expression, or a share is out of range.
     """
-    rule = PatientRule(patients)
-    entries = layout.read(source)
-    root = source.resolve() if source.is_dir() else source.resolve().parent
+    root, entries = _entries(source)
     _check_labels(entries, source)
-    digests = hash_files(root, [entry.name for entry in entries], cache_dir, progress)
-    found = rule.find(entries)
-    samples = tuple(
-        Sample(root / entry.name, entry.name, entry.label, entry.split, patient, digest)
-        for entry, patient, digest in zip(entries, found, digests, strict=True)
-    )
+    samples = _samples(root, entries, patients, cache_dir, progress)
     split_seed = None
     if not samples[0].split:
         samples = assign_splits(samples, val_share=val_share, test_share=test_share, seed=seed)
@@ -169,9 +162,46 @@ def read_dataset(
     _check_splits(dataset, source)
     if check_leaks:
         _check_copies(dataset)
-        if rule.explicit or any(entry.patient for entry in entries):
+        if patients is not None or any(entry.patient for entry in entries):
             _check_patients(dataset)
     return dataset
+
+
+def read_samples(
+    source: Path,
+    *,
+    patients: str | None = None,
+    cache_dir: Path | None = None,
+    progress: Progress | None = None,
+) -> tuple[Path, tuple[Sample, ...]]:
+    """The root and the images of a source as they are: one class will do, and ``split`` is empty
+    where the source has none. For looking at a set or taking a part of it.
+
+    Raises:
+        DataError, UsageError: as :func:`read_dataset`, for the source itself and the patients.
+    """
+    root, entries = _entries(source)
+    return root, _samples(root, entries, patients, cache_dir, progress)
+
+
+def _entries(source: Path) -> tuple[Path, list[layout.Entry]]:
+    entries = layout.read(source)
+    return layout.rebase(source.resolve() if source.is_dir() else source.resolve().parent, entries)
+
+
+def _samples(
+    root: Path,
+    entries: list[layout.Entry],
+    patients: str | None,
+    cache_dir: Path | None,
+    progress: Progress | None,
+) -> tuple[Sample, ...]:
+    found = PatientRule(patients).find(entries)
+    digests = hash_files(root, [entry.name for entry in entries], cache_dir, progress)
+    return tuple(
+        Sample(root / entry.name, entry.name, entry.label, entry.split, patient, digest)
+        for entry, patient, digest in zip(entries, found, digests, strict=True)
+    )
 
 
 def _check_labels(entries: Iterable[layout.Entry], source: Path) -> None:

@@ -8,7 +8,7 @@ import io
 import os
 import posixpath
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -62,6 +62,24 @@ def read(source: Path) -> list[Entry]:
         raise DataError(f"a folder or a .csv file was expected, found the file {source}")
     _check_encoding(entries)
     return sorted(entries, key=lambda entry: entry.name)
+
+
+def rebase(root: Path, entries: list[Entry]) -> tuple[Path, list[Entry]]:
+    """The folder that names are relative to, and the entries named so, sorted.
+
+    It is ``root``, unless a CSV file names images outside its own folder (``../…``). Then it is the
+    folder that all images have in common, so that names and patients do not depend on where the
+    CSV file lies.
+    """
+    if not any(entry.name.startswith("../") for entry in entries):
+        return root, entries
+    paths = [posixpath.normpath(posixpath.join(root.as_posix(), entry.name)) for entry in entries]
+    common = posixpath.commonpath([posixpath.dirname(path) for path in paths])
+    moved = [
+        replace(entry, name=posixpath.relpath(path, common))
+        for entry, path in zip(entries, paths, strict=True)
+    ]
+    return Path(common), sorted(moved, key=lambda entry: entry.name)
 
 
 def _check_encoding(entries: Iterable[Entry]) -> None:
@@ -188,10 +206,10 @@ def _entry(path: Path, line: int, row: dict[str, str | None]) -> Entry:
     if split and split_name(split) is None:
         raise DataError(f"split must be train, val or test, and {where} has '{split}'")
     name = posixpath.normpath(name.replace("\\", "/"))
-    if posixpath.isabs(name) or name.startswith("..") or Path(name).is_absolute():
+    if posixpath.isabs(name) or Path(name).is_absolute():
         raise DataError(
-            f"paths must be relative to the CSV file and stay below its folder, so that the set "
-            f"can be moved, and {where} has {name}; put the CSV file above the images"
+            f"paths must be relative to the CSV file, so that it can be moved with the images, and "
+            f"{where} has {name}; write it as a relative path"
         )
     if not (path.parent / name).is_file():
         raise DataError(f"{where} names {name}, and there is no such file in {path.parent}")

@@ -22,7 +22,6 @@ class PatientRule:
     """
 
     def __init__(self, pattern: str | None = None) -> None:
-        self.explicit = pattern is not None
         try:
             self._pattern = re.compile(pattern) if pattern is not None else None
         except re.error as error:

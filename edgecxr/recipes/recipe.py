@@ -30,7 +30,7 @@ Options = dict[str, bool | int | float | str | list[str]]
 # What makes any recipe a matter of seconds, on phantoms. Nothing is downloaded for it.
 QUICK: Final[Options] = {"epochs": 1, "size": 32, "batch": 8, "validation-share": 0.25}
 _NOT_QUICK: Final = ("weights", "freeze")
-QUICK_PHANTOMS: Final = {"train": 12, "test": 4, "size": 64}
+QUICK_PHANTOMS: Final = (12, 4)  # of each class, to train on and to test on
 
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -95,7 +95,7 @@ class Recipe(_Strict):
 
     @model_validator(mode="after")
     def _has_an_architecture(self) -> Self:
-        if not isinstance(self.train.get("arch"), str):
+        if "arch" not in self.train:
             raise ValueError("[train] needs arch, the architecture's name")
         return self
 

@@ -49,7 +49,8 @@ def phantoms(folder: Path) -> Source:
     """A few phantoms instead of the recipe's images, drawn once."""
     path = folder / "phantoms"
     if not path.exists():
-        write_phantoms(path, val=0, **QUICK_PHANTOMS)
+        train, test = QUICK_PHANTOMS
+        write_phantoms(path, train=train, test=test, size=64)
     return Source(path, None)
 
 

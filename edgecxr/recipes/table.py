@@ -72,9 +72,8 @@ def report(rows: Sequence[Row]) -> str:
             f"  the paper: {reported(row)}\n"
             f"  int8 {_accuracy(row.int8_accuracy, row.int8_accuracy_ci95)}, float32 "
             f"{_accuracy(row.float32_accuracy, row.float32_accuracy_ci95)}, int8 − float32 "
-            f"{difference} points\n" + textwrap.fill(
-                _words(row), 100, initial_indent="  ", subsequent_indent="  "
-            )
+            f"{difference} points\n"
+            + textwrap.fill(_words(row), 100, initial_indent="  ", subsequent_indent="  ")
         )
     return "\n\n".join(parts)
 

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecxr.core.bundle import Bundle, QuantizationRecord
+from edgecxr.core.decision import FEWEST, Decision, Wish, choose
 from edgecxr.core.interpreter import open_interpreter
 from edgecxr.errors import DataError, ModelError
-from edgecxr.training.fit import Images
+from edgecxr.training.batches import Images
 from edgecxr.training.tf import start_tensorflow
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ REPRESENTATIVE_IMAGES = 256
 
 @dataclass(frozen=True)
 class Quantized:
-    """The bundle with both files, and top-1 agreement of int8 with float32 on validation."""
+    """The bundle with both files and, if there are enough validation images, the rules that were
+    chosen on them; and top-1 agreement of int8 with float32 on validation."""
 
     bundle: Bundle
     agreement: float
@@ -54,12 +56,12 @@ def quantize(
     model = keras.saving.load_model(bundle.path("keras"), compile=False)
     float32 = _convert(model, None)
     int8 = _convert(model, train.pixels[np.sort(chosen)])
-    record, agreement = _check(float32, int8, validation, representative=len(chosen), seed=seed)
+    record, decision = _check(float32, int8, validation, representative=len(chosen), seed=seed)
     # Figures of earlier files do not describe these.
     completed = bundle.with_files(
-        {"float32": float32, "int8": int8}, quantization=record, metrics={}
+        {"float32": float32, "int8": int8}, quantization=record, decision=decision, metrics={}
     )
-    return Quantized(completed, agreement, len(validation.labels))
+    return Quantized(completed, record.validation_agreement, len(validation.labels))
 
 
 def representative_indices(labels: NDArray[np.int64], size: int, seed: int) -> NDArray[np.int64]:
@@ -116,7 +118,7 @@ def _convert(model: keras.Model, pixels: NDArray[np.uint8] | None) -> bytes:
 
 def _check(
     float32: bytes, int8: bytes, validation: Images, *, representative: int, seed: int
-) -> tuple[QuantizationRecord, float]:
+) -> tuple[QuantizationRecord, Decision | None]:
     reference = open_interpreter(int8, kernels="reference")
     image, scores = reference.input, reference.output
     if (image.scale, image.zero_point) != (INPUT_SCALE, INPUT_ZERO_POINT):
@@ -125,9 +127,9 @@ def _check(
             f"{image.scale!r} and {image.zero_point}; the representative dataset must hold "
             "the whole pixel range"
         )
-    as_float = open_interpreter(float32).scores(validation.pixels).argmax(axis=1)
-    as_int8 = reference.scores(validation.pixels).argmax(axis=1)
-    agreement = float((as_float == as_int8).mean())
+    as_float = open_interpreter(float32).scores(validation.pixels)
+    as_int8 = reference.scores(validation.pixels)
+    agreement = float((as_float.argmax(axis=1) == as_int8.argmax(axis=1)).mean())
     record = QuantizationRecord(
         method="post-training-int8",
         representative_images=representative,
@@ -138,4 +140,6 @@ def _check(
         output_zero_point=scores.zero_point,
         validation_agreement=agreement,
     )
-    return record, agreement
+    if len(validation.labels) < FEWEST:
+        return record, None
+    return record, choose(as_float, as_int8, validation.labels, Wish(), scores.scale)

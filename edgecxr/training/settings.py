@@ -32,12 +32,17 @@ class TrainingSettings(BaseModel):
     dropout: float = Field(0.1, ge=0, lt=1)
     label_smoothing: float = Field(0.1, ge=0, lt=1)
     augmentation: Augmentation = Augmentation()
+    mixup: float = Field(0.0, ge=0, le=10, description="alpha of Beta(alpha, alpha); 0 is off")
+    average_epochs: float = Field(1.0, ge=1, description="epochs that weights are averaged over")
+    teacher_share: float = Field(0.5, ge=0, le=1, description="of the targets, beside the labels")
+    temperature: float = Field(1.0, ge=1, le=20, description="softens what teachers say")
     class_balance: Literal["weights", "none"] = "weights"
     validation_share: float = Field(0.15, ge=0, lt=0.9)
     select: Literal["best", "last"] = "best"
     early_stopping: int = Field(0, ge=0, description="epochs without improvement; 0 is off")
     seed: int = Field(1, ge=0, lt=2**31)
     deterministic: bool = False
+    threads: int = Field(1, ge=0, description="0: TensorFlow's choice; other threads, other bits")
 
     @classmethod
     def checked(cls, **values: Any) -> TrainingSettings:

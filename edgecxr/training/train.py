@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from edgecxr.core.bundle import (
     Bundle,
     InputShape,
     Manifest,
+    Parent,
     SplitRecord,
     Training,
     file_record,
@@ -30,9 +31,10 @@ from edgecxr.errors import UsageError
 from edgecxr.optional import require
 from edgecxr.training import architectures
 from edgecxr.training.architectures.weights import IMAGENET
+from edgecxr.training.batches import Images
 from edgecxr.training.checkpoint import Checkpoint, Epoch, RunState
 from edgecxr.training.curve import curve_csv, curve_png
-from edgecxr.training.fit import Images, fit, spec_of
+from edgecxr.training.fit import fit, spec_of
 from edgecxr.training.settings import TrainingSettings
 from edgecxr.training.tf import start_tensorflow, tool_versions
 
@@ -50,6 +52,7 @@ class Job:
     preprocessing: Preprocessing
     patients: str | None = None
     init: Bundle | None = None
+    teachers: tuple[Bundle, ...] = ()
     weights: str | None = None
 
 
@@ -77,14 +80,28 @@ def begin(job: Job, *, resume: bool, force: bool) -> Checkpoint:
     if job.init and job.weights:
         raise UsageError("--init and --weights both say where to start from; leave one away")
     job.source.data.dataset.of_split("val")
+    for teacher in job.teachers:
+        _check_teacher(teacher, job)
     # It draws the learning curve, after the last epoch: too late to find it missing.
     require("matplotlib", extra="train")
     state = RunState(
         settings=job.settings,
         dataset_fingerprint=job.source.fingerprint,
         initial_weights=_initial_weights(job),
+        teachers=[sha256(teacher.path("keras")) for teacher in job.teachers],
     )
     return Checkpoint.begin(work_folder(job.out), state, resume=resume, force=force)
+
+
+def _check_teacher(teacher: Bundle, job: Job) -> None:
+    expected = (job.source.data.dataset.labels, job.preprocessing)
+    found = (teacher.manifest.labels, teacher.manifest.preprocessing)
+    if found != expected:
+        what = "classes" if found[0] != expected[0] else "preprocessing"
+        raise UsageError(
+            f"the teacher {teacher.folder} has other {what} than the model to train; "
+            "give teachers that were trained on the same classes and pixels"
+        )
 
 
 def train(
@@ -99,14 +116,19 @@ def train(
     Raises:
         DataError, TrainingError, OutputError: see :func:`fit` and :func:`new_folder`.
     """
-    start_tensorflow(job.settings.seed, deterministic=job.settings.deterministic)
+    start_tensorflow(
+        job.settings.seed, deterministic=job.settings.deterministic, threads=job.settings.threads
+    )
+    labels = job.source.data.dataset.labels
     model = fit(
         images_of(job.source.data, "train"),
         images_of(job.source.data, "val"),
-        len(job.source.data.dataset.labels),
+        len(labels),
         checkpoint,
         initial=job.init.path("keras") if job.init else None,
         weights=job.weights,
+        keep_head=job.init is not None and job.init.manifest.labels == labels,
+        teachers=[teacher.path("keras") for teacher in job.teachers],
         on_epoch=on_epoch,
     )
     with new_folder(job.out, force=force, mark=MANIFEST) as folder:
@@ -153,6 +175,23 @@ def _origin(job: Job) -> str | None:
     return Path(job.weights).name if job.weights else None
 
 
+def _parents(job: Job) -> tuple[Parent, ...]:
+    roles: list[tuple[Literal["init", "teacher"], Bundle]] = []
+    if job.init:
+        roles.append(("init", job.init))
+    roles += [("teacher", teacher) for teacher in job.teachers]
+    return tuple(
+        Parent(
+            role=role,
+            name=bundle.manifest.name,
+            labels=bundle.manifest.labels,
+            model_sha256=bundle.manifest.files["keras"].sha256,
+            training=bundle.manifest.training,
+        )
+        for role, bundle in roles
+    )
+
+
 def _manifest(job: Job, state: RunState, model: keras.Model, folder: Path) -> Manifest:
     settings, data = job.settings, job.source.data
     return Manifest(
@@ -185,6 +224,7 @@ def _manifest(job: Job, state: RunState, model: keras.Model, folder: Path) -> Ma
             # The median: the first epoch includes TensorFlow's compilation.
             seconds_per_epoch=float(np.median([row.seconds for row in state.history])),
             initialised_from=_origin(job),
+            parents=_parents(job),
         ),
         tools=tool_versions(),
         files={"keras": file_record(folder / FILES["keras"])},

@@ -4,6 +4,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -114,3 +115,53 @@ def test_a_full_disk_leaves_the_old_bundle_whole(
         bundle.with_files({"int8": b"other"})
     assert before == {path.name: path.read_bytes() for path in bundle.folder.iterdir()}
     Bundle.open(bundle.folder)
+
+
+def test_reads_of_a_split_are_counted_on_disk(bundle: Bundle) -> None:
+    for _ in range(3):
+        Bundle.open(bundle.folder).count_read("test", "f")
+    bundle.count_read("val", "f")
+    again = Bundle.open(bundle.folder)
+    assert again.reads_of("test", "f") == 3
+    assert again.reads_of("val", "f") == 1
+    assert again.reads_of("test", "of other images") == 0
+
+
+def test_a_manifest_that_was_opened_before_does_not_undo_a_count(bundle: Bundle) -> None:
+    Bundle.open(bundle.folder).count_read("test", "f")
+    bundle.with_manifest(name="changed")
+    assert Bundle.open(bundle.folder).reads_of("test", "f") == 1
+
+
+def test_new_files_have_not_been_tried_yet(bundle: Bundle) -> None:
+    bundle.count_read("test", "f").with_files({"int8": b"other"})
+    again = Bundle.open(bundle.folder)
+    assert again.reads_of("test", "f") == 0
+    again.count_read("test", "f")
+    assert Bundle.open(bundle.folder).reads_of("test", "f") == 1
+
+
+def test_reads_at_the_same_time_are_all_counted(bundle: Bundle) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: bundle.count_read("test", "f"), range(24)))
+    assert Bundle.open(bundle.folder).reads_of("test", "f") == 24
+
+
+def test_a_count_that_cannot_be_written_says_so(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_only(_: int) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(os, "fsync", read_only)
+    with pytest.raises(OutputError, match="Read-only file system"):
+        bundle.count_read("test", "f")
+    assert Bundle.open(bundle.folder).reads_of("test", "f") == 0
+
+
+def test_a_manifest_from_before_decisions_opens(bundle: Bundle) -> None:
+    path = bundle.folder / "manifest.json"
+    content = json.loads(path.read_text())
+    del content["decision"], content["reads"]
+    path.write_text(json.dumps(content))
+    assert Bundle.open(bundle.folder).manifest == bundle.manifest

@@ -136,7 +136,7 @@ def test_csv_may_leave_every_split_open(tmp_path: Path) -> None:
         ("file,label,split\n1.png\n", "line 2 of .* has no label"),
         ("file,label,split\n1.png,a,dev\n", "must be train, val or test, and line 2 .* has 'dev'"),
         ("file,label,split\n9.png,a,train\n", "line 2 of .* names 9.png, and there is no such"),
-        ("file,label,split\n../1.png,a,train\n", r"must be relative .* line 2 .* has \.\./1.png"),
+        ("file,label,split\n../9.png,a,train\n", r"line 2 of .* names \.\./9.png, and there is no"),
         ("file,label,split\n/etc/1.png,a,train\n", "must be relative"),
         ("file,label,split\n1.png,a,train\n1.png,a,test\n", "'train' and in split 'test' .lines 2"),
         ("file,label,split\n1.png,a,train\n1.png,b,train\n", "as class 'a' and as class 'b'"),
