@@ -14,6 +14,7 @@ from edgecxr.training.architectures import ARCHITECTURES, find
 
 if TYPE_CHECKING:
     from edgecxr.core.bundle import Bundle
+    from edgecxr.core.preprocess import Preprocessing
     from edgecxr.data.load import Reading
     from edgecxr.training.checkpoint import Epoch
     from edgecxr.training.settings import TrainingSettings
@@ -43,6 +44,21 @@ class Select(StrEnum):
     last = "last"
 
 
+class Resize(StrEnum):
+    squash = "squash"
+    fit_shortest = "fit-shortest"
+    fit_longest = "fit-longest"
+    reflect_pad = "reflect-pad"
+
+
+class Step(StrEnum):
+    crop_border = "crop-border"
+    equalize = "equalize"
+    clahe = "clahe"
+    gaussian = "gaussian-3x3"
+
+
+PREPROCESSING = "Preprocessing (kept in the bundle: every later command does the same)"
 NETWORK = "Network"
 LEARNING = "Learning"
 AUGMENT = "Augmentation (uniform in ± the value; 0 switches it off)"
@@ -53,6 +69,24 @@ RUNNING = "Running"
 def train(
     data: Annotated[Path, typer.Argument(help="A folder of images, or a CSV file.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The bundle to make, a folder.")],
+    resize: Annotated[
+        Resize | None,
+        typer.Option(
+            help="squash: without regard to the aspect (the default). fit-shortest: cut off what "
+            "is too long. fit-longest: black around the rest. reflect-pad: its mirror there.",
+            rich_help_panel=PREPROCESSING,
+            show_default=False,
+        ),
+    ] = None,
+    step: Annotated[
+        list[Step] | None,
+        typer.Option(
+            help="May be given several times. crop-border: cut off a black or white frame, before "
+            "resizing. After it, in the order given: equalize, clahe (local), gaussian-3x3.",
+            rich_help_panel=PREPROCESSING,
+            show_default=False,
+        ),
+    ] = None,
     architecture: Annotated[
         str,
         typer.Option("--arch", help=f"One of {', '.join(ARCHITECTURES)}.", rich_help_panel=NETWORK),
@@ -317,15 +351,16 @@ def train(
         deterministic=deterministic,
         threads=threads,
     )
+    start = Bundle.open(init) if init else None
     bundle = _train(
         data,
         out,
         settings,
         common.reading(cache, patients, skip_unreadable),
-        Bundle.open(init) if init else None,
+        start,
         tuple(Bundle.open(path) for path in teacher or ()),
         weights,
-        size=size,
+        _preprocessing(start, resize, step, size),
         resume=resume,
         force=force,
     )
@@ -340,21 +375,17 @@ def _train(
     init: Bundle | None,
     teachers: tuple[Bundle, ...],
     weights: str | None,
+    preprocessing: Preprocessing,
     *,
-    size: int | None,
     resume: bool,
     force: bool,
 ) -> Bundle:
     from edgecxr.core.bundle import MANIFEST
     from edgecxr.core.files import refuse_existing
-    from edgecxr.core.preprocess import Preprocessing
     from edgecxr.data.load import Validation, load_source
     from edgecxr.training import train as stage
 
     refuse_existing(out, force, mark=MANIFEST)
-    preprocessing = init.manifest.preprocessing if init else Preprocessing()
-    if size is not None:
-        preprocessing = preprocessing.model_copy(update={"height": size, "width": size})
     validation = Validation(settings.validation_share, settings.seed)
     source = load_source(data, preprocessing, reading, validation=validation)
     common.note_skipped(source.data.skipped)
@@ -380,6 +411,22 @@ def _train(
             )
 
         return stage.train(job, checkpoint, force=force, on_epoch=on_epoch)
+
+
+def _preprocessing(
+    init: Bundle | None, resize: Resize | None, steps: list[Step] | None, size: int | None
+) -> Preprocessing:
+    """As the options say; without them as ``init`` has it."""
+    from edgecxr.core.preprocess import Preprocessing
+
+    made = init.manifest.preprocessing if init else Preprocessing()
+    if resize is not None or steps is not None:
+        names = [step.value for step in steps or ()]
+        of_steps = Preprocessing.of((resize or Resize.squash).value, names)
+        made = made.model_copy(update={"steps": of_steps.steps})
+    if size is not None:
+        made = made.model_copy(update={"height": size, "width": size})
+    return made
 
 
 def _report(bundle: Bundle, as_json: bool) -> None:

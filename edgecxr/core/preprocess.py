@@ -11,7 +11,7 @@ import hashlib
 import io
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -22,7 +22,8 @@ from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from edgecxr.errors import DataError
+from edgecxr.core import filters
+from edgecxr.errors import DataError, UsageError
 
 IMAGE_SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 
@@ -103,16 +104,65 @@ def _gray(image: Image.Image, _: Preprocessing) -> Image.Image:
     return image.convert("L")
 
 
+def _crop(image: Image.Image, _: Preprocessing) -> Image.Image:
+    return image.crop(filters.frame(np.asarray(image)))
+
+
 def _squash(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
     size = (preprocessing.width, preprocessing.height)
     return image.resize(size, Image.Resampling.LANCZOS)
 
 
-STEPS: Final[dict[str, Step]] = {
-    "exif-orientation": _orient,
-    "gray-8bit": _gray,
+def _fit_shortest(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
+    size = (preprocessing.width, preprocessing.height)
+    return ImageOps.fit(image, size, Image.Resampling.LANCZOS)
+
+
+def _fit_longest(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
+    return _padded(image, preprocessing, reflect=False)
+
+
+def _reflect_pad(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
+    return _padded(image, preprocessing, reflect=True)
+
+
+def _padded(image: Image.Image, preprocessing: Preprocessing, *, reflect: bool) -> Image.Image:
+    height, width = preprocessing.height, preprocessing.width
+    scale = min(height / image.height, width / image.width)
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    inner = np.asarray(image.resize(size, Image.Resampling.LANCZOS))
+    return Image.fromarray(filters.pad_to(inner, height, width, reflect=reflect))
+
+
+def _equalize(image: Image.Image, _: Preprocessing) -> Image.Image:
+    return ImageOps.equalize(image)
+
+
+def _clahe(image: Image.Image, _: Preprocessing) -> Image.Image:
+    return Image.fromarray(filters.clahe(np.asarray(image)))
+
+
+def _gaussian(image: Image.Image, _: Preprocessing) -> Image.Image:
+    return Image.fromarray(filters.gaussian_3x3(np.asarray(image)))
+
+
+# From any file to 8-bit gray; every image begins with these.
+FIRST: Final[dict[str, Step]] = {"exif-orientation": _orient, "gray-8bit": _gray}
+# On the image in its own size.
+BEFORE_RESIZE: Final[dict[str, Step]] = {"crop-border": _crop}
+RESIZES: Final[dict[str, Step]] = {
     "resize-squash": _squash,
+    "resize-fit-shortest": _fit_shortest,
+    "resize-fit-longest": _fit_longest,
+    "resize-reflect-pad": _reflect_pad,
 }
+# On the pixels that the model would see, so that they do not depend on how large the file was.
+AFTER_RESIZE: Final[dict[str, Step]] = {
+    "equalize": _equalize,
+    "clahe": _clahe,
+    "gaussian-3x3": _gaussian,
+}
+STEPS: Final[dict[str, Step]] = {**FIRST, **BEFORE_RESIZE, **RESIZES, **AFTER_RESIZE}
 
 
 class Preprocessing(BaseModel):
@@ -123,7 +173,14 @@ class Preprocessing(BaseModel):
     - ``exif-orientation``: turned as the EXIF tag says;
     - ``gray-8bit``: luminance (ITU-R BT.601) in 8 bits; alpha on black; more than 8 bits are scaled
       by the detector's depth (``significant_bits``), floats from 0 to 1 by 255;
-    - ``resize-squash``: to height × width without regard to the aspect, Lanczos, antialiased.
+    - ``crop-border``: a black or white frame cut off (``filters.frame``);
+    - ``resize-squash``: to height × width without regard to the aspect, Lanczos, antialiased;
+    - ``resize-fit-shortest``: the short side fits, what is too long is cut off on both ends;
+    - ``resize-fit-longest``: the long side fits, zeros (black) around the rest;
+    - ``resize-reflect-pad``: the same, with the picture's mirror instead of zeros;
+    - ``equalize``: the histogram of the whole image made flat (Pillow's ``ImageOps.equalize``);
+    - ``clahe``: local equalization in 8×8 tiles, contrast at most tripled (``filters.clahe``);
+    - ``gaussian-3x3``: smoothed by a 3×3 Gaussian of σ = 1 pixel.
 
     Raises:
         DataError: for a step that this version does not know.
@@ -145,6 +202,31 @@ class Preprocessing(BaseModel):
                 f"{', '.join(STEPS)}; a newer version is needed, or the name is wrong"
             )
         return steps
+
+    @classmethod
+    def of(
+        cls, resize: str = "squash", steps: Sequence[str] = (), height: int = 96, width: int = 96
+    ) -> Preprocessing:
+        """With a way to resize (``RESIZES``, without ``resize-``) and further steps.
+
+        Steps run in the order given, except that those of ``BEFORE_RESIZE`` come before it.
+
+        Raises:
+            UsageError: for a name that is not known or stands twice.
+        """
+        further = (*BEFORE_RESIZE, *AFTER_RESIZE)
+        wrong = [s for i, s in enumerate(steps) if s not in further or s in steps[:i]]
+        if wrong or f"resize-{resize}" not in RESIZES:
+            name = wrong[0] if wrong else resize
+            ways = ", ".join(way.removeprefix("resize-") for way in RESIZES)
+            raise UsageError(
+                f"preprocessing steps are {', '.join(further)}, each at most once, and the ways to "
+                f"resize {ways}; found '{name}'"
+            )
+        before = [step for step in steps if step in BEFORE_RESIZE]
+        after = [step for step in steps if step in AFTER_RESIZE]
+        chosen = (*FIRST, *before, f"resize-{resize}", *after)
+        return cls(height=height, width=width, steps=chosen)
 
     def key(self) -> str:
         """16 hexadecimal digits that change with everything here that changes pixels."""

@@ -16,12 +16,14 @@ from edgecxr.bench.protocol import Inference
 from edgecxr.cli import devices
 from edgecxr.cli.main import run
 from edgecxr.core.bundle import Bundle
+from edgecxr.core.preprocess import Preprocessing
 from edgecxr.core.result import BenchResult, BenchRow
 from edgecxr.deploy.build import HOST, build
 from edgecxr.deploy.emulate import emulated
 from edgecxr.errors import DeviceError, FlashError, UsageError
 from tests.bundles import write_bundle
 from tests.cli.test_bench import pictures  # noqa: F401  (a fixture)
+from tests.images import blocky_images
 
 
 @pytest.fixture(scope="module")
@@ -218,6 +220,33 @@ def test_a_picture_is_classified_on_the_device_and_the_host_agrees(
     assert theirs["label"] == ours["label"] == max(ours["scores"], key=ours["scores"].get)
     assert set(theirs["scores"]) == {"a", "b", "c"}
     assert theirs["latency_ms"] >= 0
+
+
+@pytest.mark.parametrize("resize", ["squash", "fit-shortest", "fit-longest", "reflect-pad"])
+def test_a_device_receives_the_pixels_of_the_preprocessing(
+    resize, device, tiny_models, tmp_path, capsys, monkeypatch
+) -> None:
+    """Whatever the steps are: the host does them, and the board sees what the host sees."""
+    steps = Preprocessing.of(resize, ["crop-border", "clahe", "gaussian-3x3"])
+    other = write_bundle(tmp_path / "other", tiny_models).with_manifest(preprocessing=steps)
+    picture = tmp_path / "wide.png"
+    Image.fromarray(np.pad(blocky_images(2).reshape(192, 96).T, 9)).save(picture)
+    real, received = Device.classify, []
+
+    def watched(self: Device, image, *, warmup: int = 0) -> Inference:
+        received.append(image.copy())
+        return real(self, image, warmup=warmup)
+
+    monkeypatch.setattr(Device, "classify", watched)
+    asked = ["classify", str(picture), "--model", str(other.folder), "--json"]
+    assert run([*asked, "--device", device]) == 0
+    (on_device,) = json.loads(capsys.readouterr().out)["results"]
+    assert np.array_equal(received[0], steps.load(picture))
+    assert not np.array_equal(received[0], Preprocessing().load(picture))
+    assert run(asked) == 0
+    (on_host,) = json.loads(capsys.readouterr().out)["results"]
+    assert on_device["bit_exact_with_host"] is True
+    assert on_device["scores"] == on_host["scores"]
 
 
 def test_a_picture_is_shown_with_bars(bundle, device, picture, capsys) -> None:

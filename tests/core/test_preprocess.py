@@ -16,7 +16,7 @@ from PIL import Image
 
 from edgecxr.core import preprocess
 from edgecxr.core.preprocess import Preprocessing, describe, significant_bits
-from edgecxr.errors import DataError
+from edgecxr.errors import DataError, UsageError
 
 SAME_SIZE = Preprocessing(height=40, width=50)
 
@@ -231,8 +231,8 @@ def test_steps_are_stored_and_read_back() -> None:
 
 
 def test_a_step_of_a_newer_version_is_one_sentence() -> None:
-    text = '{"height":96,"width":96,"steps":["gray-8bit","clahe"]}'
-    with pytest.raises(DataError, match="step 'clahe' is not known; this version of edgecxr has"):
+    text = '{"height":96,"width":96,"steps":["gray-8bit","sharpen"]}'
+    with pytest.raises(DataError, match="step 'sharpen' is not known; this version of edgecxr has"):
         Preprocessing.model_validate_json(text)
 
 
@@ -247,9 +247,108 @@ def test_the_key_changes_with_everything_that_changes_pixels() -> None:
         Preprocessing(height=64),
         Preprocessing(width=64),
         Preprocessing(steps=("gray-8bit", "resize-squash")),
+        *(Preprocessing.of(name) for name in RESIZES if name != "squash"),
+        *(Preprocessing.of(steps=[name]) for name in FURTHER),
+        Preprocessing.of(steps=["clahe", "gaussian-3x3"]),
+        Preprocessing.of(steps=["gaussian-3x3", "clahe"]),
     ]
     assert len({variant.key() for variant in variants}) == len(variants)
     assert Preprocessing().key() == variants[0].key()
+
+
+RESIZES = tuple(name.removeprefix("resize-") for name in preprocess.RESIZES)
+FURTHER = (*preprocess.BEFORE_RESIZE, *preprocess.AFTER_RESIZE)
+
+
+def test_bundles_of_before_have_the_same_key_and_pixels() -> None:
+    """The literals are of the first version: a change here would disown every bundle."""
+    stored = '{"height":96,"width":96,"steps":["exif-orientation","gray-8bit","resize-squash"]}'
+    old = Preprocessing.model_validate_json(stored)
+    assert old == Preprocessing() == Preprocessing.of()
+    assert old.model_dump_json() == stored
+    assert old.key() == "5224b784f0f30f45"
+    assert np.array_equal(SAME_SIZE.decode(encode(gray())), ramp())
+
+
+@given(
+    st.sampled_from(RESIZES),
+    st.lists(st.sampled_from(FURTHER), unique=True),
+    st.tuples(st.integers(1, 90), st.integers(1, 90)),
+    st.integers(0, 2**32 - 1),
+    st.booleans(),
+)
+@settings(max_examples=60)
+def test_any_steps_on_any_picture_give_the_asked_size_each_time(
+    resize: str, steps: list[str], size: tuple[int, int], seed: int, flat: bool
+) -> None:
+    made = np.random.default_rng(seed).integers(0, 256, size, np.uint8)
+    data = encode(Image.fromarray(np.full_like(made, seed % 256) if flat else made))
+    preprocessing = Preprocessing.of(resize, steps, height=24, width=40)
+    found = preprocessing.decode(data)
+    assert (found.shape, found.dtype) == ((24, 40), np.uint8)
+    assert np.array_equal(found, preprocessing.decode(data))
+    again = Preprocessing.model_validate_json(preprocessing.model_dump_json())
+    assert (again, again.key()) == (preprocessing, preprocessing.key())
+
+
+def test_resizing_keeps_the_aspect_where_it_says_so() -> None:
+    wide = np.full((50, 100), 200, np.uint8)
+    wide[:, :25] = 100  # the outer quarter on each side
+    wide[:, 75:] = 60
+    found = {
+        name: Preprocessing.of(name, height=40, width=40).decode(encode(Image.fromarray(wide)))
+        for name in RESIZES
+    }
+
+    def near(part: NDArray[np.uint8], level: int) -> bool:  # Lanczos rings beside edges
+        return bool(np.abs(part.astype(int) - level).max() <= 3)
+
+    assert near(found["squash"][:, 12:28], 200)
+    assert near(found["squash"][:, :8], 100)
+    assert near(found["fit-shortest"][:, 2:38], 200)
+    for name in ("fit-longest", "reflect-pad"):
+        assert near(found[name][12:28, 12:28], 200)
+        assert near(found[name][12:28, :8], 100)
+    assert found["fit-longest"][:10].max() == found["fit-longest"][30:].max() == 0
+    assert np.array_equal(found["reflect-pad"][:10], found["reflect-pad"][20:10:-1])
+
+
+def test_a_frame_is_cut_off_before_resizing() -> None:
+    framed = Image.fromarray(np.pad(ramp()[4:, :].clip(20, 230), ((30, 9), (0, 22))))
+    cropped = Image.fromarray(ramp()[4:, :].clip(20, 230))
+    with_step = Preprocessing.of(steps=["crop-border"])
+    assert np.array_equal(with_step.decode(encode(framed)), with_step.decode(encode(cropped)))
+    assert np.array_equal(
+        with_step.decode(encode(cropped)), Preprocessing().decode(encode(cropped))
+    )
+
+
+def test_steps_run_in_the_order_given_but_for_the_crop() -> None:
+    made = Preprocessing.of("fit-longest", ["gaussian-3x3", "crop-border", "clahe"])
+    first = ("exif-orientation", "gray-8bit", "crop-border", "resize-fit-longest")
+    assert made.steps == (*first, "gaussian-3x3", "clahe")
+
+
+def test_equalize_uses_all_grey_levels() -> None:
+    dull = Image.fromarray((100 + ramp().astype(int) // 8).astype(np.uint8))
+    found = Preprocessing.of(steps=["equalize"]).decode(encode(dull))
+    assert (found.min(), found.max()) == (0, 255)
+
+
+@pytest.mark.parametrize(
+    ("resize", "steps", "name"),
+    [
+        ("stretch", [], "stretch"),
+        ("squash", ["sharpen"], "sharpen"),
+        ("squash", ["clahe", "clahe"], "clahe"),
+        ("squash", ["resize-squash"], "resize-squash"),
+    ],
+)
+def test_a_step_that_cannot_be_meant_is_one_sentence(
+    resize: str, steps: list[str], name: str
+) -> None:
+    with pytest.raises(UsageError, match=rf"gaussian-3x3, each at most once.*; found '{name}'$"):
+        Preprocessing.of(resize, steps)
 
 
 def test_every_step_is_described_where_a_reader_looks() -> None:
