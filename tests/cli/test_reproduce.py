@@ -23,7 +23,7 @@ def test_the_list_names_every_recipe_and_every_folder(
     assert run(["reproduce", "--list"]) == 0
     shown = capsys.readouterr().out
     assert all(name in shown for name in names())
-    assert "chest_xray_pneumonia/{train,test}/{NORMAL,PNEUMONIA}" in shown
+    assert "chest_xray_pneumonia/{train,val,test}/{NORMAL,PNEUMONIA}" in shown
     assert run(["reproduce", "soric_prelu", "--list", "--json"]) == 0
     [recipe] = json.loads(capsys.readouterr().out)["recipes"]
     assert recipe["reports"]["accuracy"] == 0.9038
