@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import os
 import shutil
@@ -80,6 +81,33 @@ def check_writable(folder: Path) -> None:
             pass
     except OSError as error:
         raise _output_error(folder, error) from error
+
+
+@contextmanager
+def locked(path: Path, *, wait: bool) -> Iterator[bool]:
+    """Hold a lock file; it is free again when the block or the process ends, however it ends.
+
+    Args:
+        wait: for whoever holds it.
+
+    Yields:
+        False if somebody else holds it and ``wait`` is false.
+
+    Raises:
+        OutputError: if it cannot be made.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a")
+    except OSError as error:
+        raise _output_error(path, error) from error
+    with file:
+        held = True
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            held = False
+        yield held
 
 
 def refuse_existing(path: Path, force: bool = False, *, mark: str = "") -> None:
