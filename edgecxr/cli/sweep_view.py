@@ -114,9 +114,9 @@ def report(result: SweepResult, out: Path) -> str:
     if any(one.test for one in result.summary):
         parts.append(_settings_table(result, "test"))
     parts.append(
-        "Mean over seeds ± standard deviation (95 % t-interval of the mean), in per cent. int8 and "
-        "float32\nof one seed are a pair. The last column is the same difference of accuracy with "
-        "the 95 % interval\nover images."
+        "Mean over seeds ± standard deviation (95 % t-interval of the mean). int8 and float32 of "
+        "one seed\nare a pair. The last column is the 95 % interval of their difference of accuracy "
+        "over images."
     )
     return "\n\n".join([*parts, files])
 
@@ -134,20 +134,23 @@ def _settings_table(result: SweepResult, split: str) -> str:
             low, high = (f"{100 * end:+.1f}" for end in found.over_images_ci95)
             over_images = f"{low} to {high}"
             rows.append(["", "", "int8 − float32", *_cells(found.difference, "+"), over_images])
-    headers = [split, "seeds", "", "accuracy", "balanced accuracy", "AUC", "over images"]
+    headers = [split, "seeds", "", "accuracy %", "balanced accuracy %", "AUC", "over images"]
     return grid(headers, rows, text=3, markdown=False)
 
 
 def _cells(figures: PrecisionSpread, sign: str) -> list[str]:
-    columns = (figures.accuracy, figures.balanced_accuracy, figures.auc)
-    return [_cell(spread, sign) for spread in columns]
+    return [
+        _cell(figures.accuracy, 100, f"{sign}.1f"),
+        _cell(figures.balanced_accuracy, 100, f"{sign}.1f"),
+        _cell(figures.auc, 1, f"{sign}.3f"),
+    ]
 
 
-def _cell(spread: Spread | None, sign: str) -> str:
+def _cell(spread: Spread | None, scale: int, style: str) -> str:
     if spread is None:
         return "–"
-    mean = f"{100 * spread.mean:{sign}.1f}"
+    mean = f"{scale * spread.mean:{style}}"
     if spread.sd is None or spread.ci95 is None:
         return mean
-    low, high = (f"{100 * end:{sign}.1f}" for end in spread.ci95)
-    return f"{mean} ± {100 * spread.sd:.1f} ({low} to {high})"
+    low, high = (f"{scale * end:{style}}" for end in spread.ci95)
+    return f"{mean} ± {scale * spread.sd:{style.lstrip('+')}} ({low} to {high})"

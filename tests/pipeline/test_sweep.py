@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from edgecxr.core.bundle import Bundle
+from edgecxr.sweep.record import SweepResult
 from tests.pipeline.conftest import TRAIN, command, edgecxr
 
 pytestmark = pytest.mark.pipeline
