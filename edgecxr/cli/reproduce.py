@@ -103,7 +103,7 @@ def reproduce(
     work = out.resolve()
     work.mkdir(parents=True, exist_ok=True)
     runs = [_run_of(one, wanted, data_root, work, range(1, seeds + 1), cache) for one in chosen]
-    done = _do([t for run in runs for t in run.trials], work, Workers(workers, 1, address))
+    done = _do([t for run in runs for t in run.trials], work, Workers(workers, address))
     rows = [
         _row(run, [done[trial.name] for trial in run.trials], work)
         for run in runs
@@ -240,7 +240,7 @@ def _do(trials: Sequence[Trial], work: Path, workers: Workers) -> dict[str, Tria
     done = {}
     for number, trial in enumerate(trials, start=1):
         common.note(f"{trial.name} ({number} of {len(trials)}); see {trial.name}.log")
-        done[trial.name] = run_trial(trial, work, threads=1, home=Path.cwd())
+        done[trial.name] = run_trial(trial, work, home=Path.cwd())
         if done[trial.name].error:
             common.note(f"edgecxr: {done[trial.name].error}")
     return done
