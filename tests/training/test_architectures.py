@@ -184,6 +184,20 @@ def test_weights_of_another_network_are_one_sentence(tmp_path: Path) -> None:
         load_weights(gray, "simple_cnn", "imagenet", 1.0)
 
 
+def test_weights_that_cannot_be_downloaded_are_one_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import keras
+
+    def offline(**_: object) -> None:
+        raise Exception("URL fetch failure on https://example.org: None -- no name")  # as Keras has
+
+    monkeypatch.setattr(keras.applications, "MobileNetV2", offline)
+    gray = Spec(32, 32, 1, 2, 0.35)
+    with pytest.raises(TrainingError, match="are not in Keras' cache and could not be downloaded"):
+        load_weights(ARCHITECTURES["simple_cnn"].build(gray), "mobilenet_v2", "imagenet", 0.35)
+
+
 def test_a_missing_weights_file_is_found_before_training(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
