@@ -12,12 +12,14 @@ DATA ?=
 MODEL ?= runs/$(if $(DATA),$(shell basename '$(DATA)' .csv),phantom)
 EPOCHS ?= 60
 FUZZ_SECONDS ?= 600
+# Of `make papers`: PAPERS= runs the full settings.
+PAPERS ?= --reduced
 SOURCE = $(if $(DATA),$(DATA),runs/phantoms)
 # `make flash` writes a reference model unless MODEL is named.
 TO_FLASH = $(if $(filter file,$(origin MODEL)),models/cxr3,$(MODEL))
 FIRMWARE = firmware/generated/$(shell basename '$(MODEL)')
 
-.PHONY: help setup tools quantize test test-all lint format flash benchmark fuzz pictures clean
+.PHONY: help setup tools quantize test test-all lint format flash benchmark fuzz papers pictures clean
 .DELETE_ON_ERROR:
 
 help:
@@ -28,6 +30,7 @@ help:
 	@echo 'make test-all                      the slow tests too'
 	@echo 'make benchmark                     instructions, RAM and flash of the compiled runtime'
 	@echo 'make fuzz                          hostile bytes for the wire, for FUZZ_SECONDS (600)'
+	@echo 'make papers DATA_ROOT=dir           every experiment of the papers, at its reduced setting'
 	@echo 'make format                        format the code'
 
 setup: $(READY)
@@ -92,6 +95,15 @@ benchmark: tools $(READY)
 fuzz:
 	@scripts/packages clang=clang
 	@scripts/fuzz '$(FUZZ_SECONDS)' build/fuzz
+
+# Without DATA_ROOT on a few phantoms, to see that every recipe runs; then nothing is recorded.
+papers: $(READY)
+ifdef DATA_ROOT
+	@$(BIN)/edgecxr reproduce --all $(PAPERS) --data-root '$(DATA_ROOT)' \
+		--results benchmarks/results/papers.json --page benchmarks/README.md
+else
+	@$(BIN)/edgecxr reproduce --all --quick
+endif
 
 pictures: $(READY)
 	@$(BIN)/python scripts/pictures.py

@@ -35,6 +35,10 @@ class MissingPackageError(EdgecxrError):
     """An optional package is needed for this command and is not installed."""
 
 
+class ClusterError(EdgecxrError):
+    """Trials could not be handed to workers."""
+
+
 class OutputError(EdgecxrError):
     """Results could not be written."""
 

@@ -22,7 +22,9 @@ ALLOWED = {
     "export": set(),
     "deploy": set(),
     "bench": set(),
-    "cli": {"data", "training", "export", "deploy", "bench"},
+    "sweep": set(),
+    "recipes": {"data"},
+    "cli": {"data", "training", "export", "deploy", "bench", "sweep", "recipes"},
 }
 HEAVY = (
     "tensorflow",
@@ -33,6 +35,7 @@ HEAVY = (
     "matplotlib",
     "PIL",
     "pydantic",
+    "ray",
     "rich",
 )
 NO_TENSORFLOW = (

@@ -26,6 +26,8 @@ from edgecxr.cli import (
     export,
     flash,
     quantize,
+    reproduce,
+    sweep,
     train,
 )
 from edgecxr.errors import EXIT_INTERRUPTED, EdgecxrError
@@ -36,6 +38,8 @@ VERBS = (
     "quantize",
     "calibrate",
     "evaluate",
+    "sweep",
+    "reproduce",
     "explain",
     "export",
     "boards",
@@ -71,6 +75,8 @@ app.command("train")(train.train)
 app.command("quantize")(quantize.quantize)
 app.command("calibrate")(calibrate.calibrate)
 app.command("evaluate")(evaluate.evaluate)
+app.command("sweep")(sweep.sweep)
+app.command("reproduce")(reproduce.reproduce)
 app.command("explain")(explain.explain)
 app.command("export")(export.export)
 app.command("flash")(flash.flash)

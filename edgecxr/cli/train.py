@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgecxr.cli import common
+from edgecxr.training.architectures import ARCHITECTURES, find
 
 if TYPE_CHECKING:
     from edgecxr.core.bundle import Bundle
@@ -22,6 +23,15 @@ if TYPE_CHECKING:
 class Schedule(StrEnum):
     cosine = "cosine"
     constant = "constant"
+    plateau = "plateau"
+
+
+class Activation(StrEnum):
+    default = "default"
+    relu = "relu"
+    leaky_relu = "leaky_relu"
+    leaky_relu_30 = "leaky_relu_30"
+    prelu = "prelu"
 
 
 class Balance(StrEnum):
@@ -49,8 +59,10 @@ class Step(StrEnum):
 
 
 PREPROCESSING = "Preprocessing (kept in the bundle: every later command does the same)"
+NETWORK = "Network"
 LEARNING = "Learning"
 AUGMENT = "Augmentation (uniform in ± the value; 0 switches it off)"
+TEACHING = "Learning from other bundles"
 RUNNING = "Running"
 
 
@@ -76,11 +88,51 @@ def train(
         ),
     ] = None,
     architecture: Annotated[
-        str, typer.Option("--arch", help="Architecture.", rich_help_panel=LEARNING)
+        str,
+        typer.Option("--arch", help=f"One of {', '.join(ARCHITECTURES)}.", rich_help_panel=NETWORK),
     ] = "mobilenet_v1",
     width: Annotated[
-        float, typer.Option(help="Width multiplier.", rich_help_panel=LEARNING)
-    ] = 0.25,
+        float | None,
+        typer.Option(
+            help="Width multiplier (default: the architecture's own; 0.25 for mobilenet_v1).",
+            rich_help_panel=NETWORK,
+            show_default=False,
+        ),
+    ] = None,
+    size: Annotated[
+        int | None,
+        typer.Option(
+            help="Height and width of the input in pixels (default: 96, or that of --init).",
+            min=8,
+            max=1024,
+            rich_help_panel=NETWORK,
+            show_default=False,
+        ),
+    ] = None,
+    activation: Annotated[
+        Activation,
+        typer.Option(help="Of the papers' small CNNs.", rich_help_panel=NETWORK),
+    ] = Activation.default,
+    head_units: Annotated[
+        int,
+        typer.Option(help="Neurons of a hidden layer before the scores.", rich_help_panel=NETWORK),
+    ] = 0,
+    l2: Annotated[
+        float,
+        typer.Option("--l2", help="L2 of the papers' small CNNs.", rich_help_panel=NETWORK),
+    ] = 0.0,
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            help="'imagenet', or a file of Keras' weights without the top: the body starts from "
+            "them, in gray.",
+            rich_help_panel=NETWORK,
+            show_default=False,
+        ),
+    ] = None,
+    freeze: Annotated[
+        bool, typer.Option("--freeze", help="Train the head only.", rich_help_panel=NETWORK)
+    ] = False,
     epochs: Annotated[int, typer.Option(help="Epochs.", rich_help_panel=LEARNING)] = 60,
     batch: Annotated[int, typer.Option(help="Images in a batch.", rich_help_panel=LEARNING)] = 32,
     learning_rate: Annotated[
@@ -89,6 +141,17 @@ def train(
     schedule: Annotated[
         Schedule, typer.Option(help="Learning-rate schedule.", rich_help_panel=LEARNING)
     ] = Schedule.cosine,
+    plateau_factor: Annotated[
+        float,
+        typer.Option(help="Of the rate, with --schedule plateau.", rich_help_panel=LEARNING),
+    ] = 0.3,
+    plateau_patience: Annotated[
+        int,
+        typer.Option(
+            help="Epochs without a better one before that, with --schedule plateau.",
+            rich_help_panel=LEARNING,
+        ),
+    ] = 3,
     warmup: Annotated[
         float, typer.Option(help="Epochs of linear warm-up.", rich_help_panel=LEARNING)
     ] = 2.0,
@@ -101,6 +164,19 @@ def train(
     label_smoothing: Annotated[
         float, typer.Option(help="Label smoothing.", rich_help_panel=LEARNING)
     ] = 0.1,
+    mixup: Annotated[
+        float,
+        typer.Option(
+            help="Mix pairs of images in shares of Beta(x, x); 0: off.", rich_help_panel=LEARNING
+        ),
+    ] = 0.0,
+    average: Annotated[
+        float,
+        typer.Option(
+            help="Average the weights over about so many last epochs; 1: off.",
+            rich_help_panel=LEARNING,
+        ),
+    ] = 1.0,
     class_balance: Annotated[
         Balance,
         typer.Option(help="Let every class weigh the same, or not.", rich_help_panel=LEARNING),
@@ -141,13 +217,59 @@ def train(
             rich_help_panel=AUGMENT,
         ),
     ] = False,
+    gamma: Annotated[
+        float, typer.Option(help="Natural logarithm of the exponent.", rich_help_panel=AUGMENT)
+    ] = 0.0,
+    shade: Annotated[
+        float,
+        typer.Option(
+            help="Brightness that varies smoothly over the image; share of the grey range.",
+            rich_help_panel=AUGMENT,
+        ),
+    ] = 0.0,
+    blur: Annotated[
+        float,
+        typer.Option(
+            help="1 is a 5×5 binomial blur; the other sign sharpens.", rich_help_panel=AUGMENT
+        ),
+    ] = 0.0,
+    noise: Annotated[
+        float,
+        typer.Option(
+            help="Largest standard deviation; share of the grey range.", rich_help_panel=AUGMENT
+        ),
+    ] = 0.0,
+    erase: Annotated[
+        float,
+        typer.Option(
+            help="Share of images in which a rectangle is made grey.", rich_help_panel=AUGMENT
+        ),
+    ] = 0.0,
+    init: Annotated[
+        Path | None,
+        typer.Option(
+            help="A bundle to start from (warm start); of other classes all but its last layer.",
+            rich_help_panel=TEACHING,
+        ),
+    ] = None,
+    teacher: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="A bundle of the same classes whose scores are a share of the targets; "
+            "several are averaged.",
+            rich_help_panel=TEACHING,
+        ),
+    ] = None,
+    teacher_share: Annotated[
+        float, typer.Option(help="That share.", rich_help_panel=TEACHING)
+    ] = 0.5,
+    temperature: Annotated[
+        float,
+        typer.Option(help="Above 1 it softens the teachers' scores.", rich_help_panel=TEACHING),
+    ] = 1.0,
     seed: Annotated[
         int, typer.Option(help="Of the split, the weights, the order.", rich_help_panel=RUNNING)
     ] = 1,
-    init: Annotated[
-        Path | None,
-        typer.Option(help="A bundle to start from (warm start).", rich_help_panel=RUNNING),
-    ] = None,
     resume: Annotated[
         bool,
         typer.Option(
@@ -164,13 +286,21 @@ def train(
             rich_help_panel=RUNNING,
         ),
     ] = False,
+    threads: Annotated[
+        int,
+        typer.Option(
+            help="Threads that compute; 0: TensorFlow chooses. More help wide models only, and "
+            "another number gives other bits.",
+            rich_help_panel=RUNNING,
+        ),
+    ] = 1,
     force: common.ForceOption = False,
     skip_unreadable: common.SkipOption = False,
     patients: common.PatientsOption = None,
     cache: common.CacheOption = None,
     as_json: common.JsonOption = False,
 ) -> None:
-    """Train a classifier of 96×96 grayscale images and write it as a bundle.
+    """Train a classifier of grayscale images, 96×96 by default, and write it as a bundle.
 
     Reads `split/class/file`, `class/file`, or a CSV (file, label, split, optional patient).
     Validation images are taken from the training images, by patient; with --validation-share 0
@@ -181,11 +311,17 @@ def train(
 
     settings = TrainingSettings.checked(
         architecture=architecture,
-        width_multiplier=width,
+        width_multiplier=find(architecture).width if width is None else width,
+        activation=activation.value,
+        head_units=head_units,
+        l2=l2,
+        freeze=freeze,
         epochs=epochs,
         batch=batch,
         learning_rate=learning_rate,
         schedule=schedule.value,
+        plateau_factor=plateau_factor,
+        plateau_patience=plateau_patience,
         warmup_epochs=warmup,
         weight_decay=weight_decay,
         dropout=dropout,
@@ -197,21 +333,34 @@ def train(
             "contrast": contrast,
             "brightness": brightness,
             "flip": flip,
+            "gamma": gamma,
+            "shade": shade,
+            "blur": blur,
+            "noise": noise,
+            "erase": erase,
         },
+        mixup=mixup,
+        average_epochs=average,
+        teacher_share=teacher_share,
+        temperature=temperature,
         class_balance=class_balance.value,
         validation_share=validation_share,
         select=select.value,
         early_stopping=early_stopping,
         seed=seed,
         deterministic=deterministic,
+        threads=threads,
     )
+    start = Bundle.open(init) if init else None
     bundle = _train(
         data,
         out,
         settings,
         common.reading(cache, patients, skip_unreadable),
-        Bundle.open(init) if init else None,
-        (resize, step),
+        start,
+        tuple(Bundle.open(path) for path in teacher or ()),
+        weights,
+        _preprocessing(start, resize, step, size),
         resume=resume,
         force=force,
     )
@@ -224,7 +373,9 @@ def _train(
     settings: TrainingSettings,
     reading: Reading,
     init: Bundle | None,
-    steps: tuple[Resize | None, list[Step] | None],
+    teachers: tuple[Bundle, ...],
+    weights: str | None,
+    preprocessing: Preprocessing,
     *,
     resume: bool,
     force: bool,
@@ -235,11 +386,10 @@ def _train(
     from edgecxr.training import train as stage
 
     refuse_existing(out, force, mark=MANIFEST)
-    preprocessing = _preprocessing(init, *steps)
     validation = Validation(settings.validation_share, settings.seed)
     source = load_source(data, preprocessing, reading, validation=validation)
     common.note_skipped(source.data.skipped)
-    job = stage.Job(source, out, settings, preprocessing, reading.patients, init)
+    job = stage.Job(source, out, settings, preprocessing, reading.patients, init, teachers, weights)
     checkpoint = stage.begin(job, resume=resume, force=force)
     done = len(checkpoint.state.history)
     if done:
@@ -264,18 +414,18 @@ def _train(
 
 
 def _preprocessing(
-    init: Bundle | None, resize: Resize | None, steps: list[Step] | None
+    init: Bundle | None, resize: Resize | None, steps: list[Step] | None, size: int | None
 ) -> Preprocessing:
     """As the options say; without them as ``init`` has it."""
     from edgecxr.core.preprocess import Preprocessing
 
-    if init and resize is None and steps is None:
-        return init.manifest.preprocessing
-    names = [step.value for step in steps or ()]
-    made = Preprocessing.of((resize or Resize.squash).value, names)
-    if init:
-        before = init.manifest.preprocessing
-        return before.model_copy(update={"steps": made.steps})
+    made = init.manifest.preprocessing if init else Preprocessing()
+    if resize is not None or steps is not None:
+        names = [step.value for step in steps or ()]
+        of_steps = Preprocessing.of((resize or Resize.squash).value, names)
+        made = made.model_copy(update={"steps": of_steps.steps})
+    if size is not None:
+        made = made.model_copy(update={"height": size, "width": size})
     return made
 
 

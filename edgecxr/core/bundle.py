@@ -64,6 +64,17 @@ class Training(_Strict):
     best_epoch: int
     seconds_per_epoch: float
     initialised_from: str | None = None
+    parents: tuple[Parent, ...] = ()
+
+
+class Parent(_Strict):
+    """A bundle that this one learnt from, and how that one was trained in its turn."""
+
+    role: Literal["init", "teacher"]
+    name: str
+    labels: tuple[str, ...]
+    model_sha256: str
+    training: Training
 
 
 class QuantizationRecord(_Strict):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
@@ -15,6 +16,7 @@ import edgecxr
 from edgecxr.errors import ModelError
 
 EXPORT_SECONDS = 600
+_PR_SET_PDEATHSIG = 1
 _CHATTER = ("INFO", "WARNING", "[RecordingMicroAllocator]")
 
 
@@ -28,6 +30,18 @@ def module_environment() -> dict[str, str]:
     home = str(Path(edgecxr.__file__).parent.parent)
     path = os.environ.get("PYTHONPATH")
     return {**os.environ, "PYTHONPATH": f"{home}{os.pathsep}{path}" if path else home}
+
+
+_LIBC = ctypes.CDLL(None)
+
+
+def die_with_parent() -> None:
+    """For ``preexec_fn``: end this process with the thread that starts it, however that ends.
+
+    Linux only; elsewhere nothing happens.
+    """
+    if sys.platform == "linux":
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def how_it_ended(returncode: int) -> str:

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import signal
 import socket
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +10,7 @@ from contextlib import contextmanager
 from typing import IO
 
 from edgecxr.core.board import find_board
-from edgecxr.core.process import how_it_ended
+from edgecxr.core.process import die_with_parent, how_it_ended
 from edgecxr.deploy import toolchain
 from edgecxr.deploy.build import HOST, Image
 from edgecxr.errors import DeviceError, UsageError
@@ -21,7 +19,6 @@ from edgecxr.errors import DeviceError, UsageError
 # apart. The firmware finds the figure out by itself.
 ICOUNT = "shift=6"
 STOP_SECONDS = 5.0
-_PR_SET_PDEATHSIG = 1
 
 Waiter = Callable[[], int]
 
@@ -93,7 +90,8 @@ def _running(command: list[str], handles: Sequence[int]) -> Iterator[subprocess.
         stderr=subprocess.DEVNULL,
         text=True,
         pass_fds=tuple(handles),
-        preexec_fn=_die_with_parent,
+        # A board that outlives its user would hold a core of this computer for ever.
+        preexec_fn=die_with_parent,
     )
     try:
         yield process
@@ -106,14 +104,6 @@ def _running(command: list[str], handles: Sequence[int]) -> Iterator[subprocess.
             process.wait()
         if process.stdout is not None:
             process.stdout.close()
-
-
-_LIBC = ctypes.CDLL(None)
-
-
-def _die_with_parent() -> None:
-    """A board that outlives its user would hold a core of this computer for ever."""
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _first_line(process: subprocess.Popen[str]) -> str:

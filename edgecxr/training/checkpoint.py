@@ -43,6 +43,7 @@ class RunState(BaseModel):
     settings: TrainingSettings
     dataset_fingerprint: str
     initial_weights: str | None
+    teachers: list[str] = []
     history: list[Epoch] = []
     latest: str = ""
     best: str = ""
@@ -82,13 +83,18 @@ class Checkpoint:
         _check_same_run(found, state, folder)
         return cls(folder, found)
 
-    def save(self, model: keras.Model, row: Epoch) -> None:
-        """Record one finished epoch. A kill at any moment leaves this or the last state whole."""
+    def save(self, trainer: keras.Model, row: Epoch, model: keras.Model) -> None:
+        """Record one finished epoch. A kill at any moment leaves this or the last state whole.
+
+        Args:
+            trainer: the compiled model, from which training goes on.
+            model: what ``row`` was measured on, to be selected from.
+        """
         state = self.state
         state.history.append(row)
         old = {state.latest, state.best}
         state.latest = f"epoch-{row.epoch}.npz"
-        write_atomic(self.folder / state.latest, _arrays(_variables(model)))
+        write_atomic(self.folder / state.latest, _arrays(_variables(trainer, model)))
         if state.best_val_loss is None or row.val_loss < state.best_val_loss:
             state.best = f"best-{row.epoch}.npz"
             state.best_epoch = row.epoch
@@ -98,10 +104,10 @@ class Checkpoint:
         for name in old - {state.latest, state.best, ""}:
             (self.folder / name).unlink(missing_ok=True)
 
-    def restore(self, model: keras.Model) -> None:
-        """Bring a built and compiled model to the state after the last finished epoch."""
+    def restore(self, trainer: keras.Model, model: keras.Model) -> None:
+        """Bring both models, built, to the state after the last finished epoch."""
         if self.state.latest:
-            _assign(_variables(model), self.folder / self.state.latest)
+            _assign(_variables(trainer, model), self.folder / self.state.latest)
 
     def load_best(self, model: keras.Model) -> None:
         """Give a model the weights of the epoch with the lowest validation loss."""
@@ -120,18 +126,22 @@ def _check_same_run(found: RunState, wanted: RunState, folder: Path) -> None:
             f"the run in {folder} was started with {was}; resume with the same settings, "
             "or start over with --force"
         )
-    same_images = found.dataset_fingerprint == wanted.dataset_fingerprint
-    if not same_images or found.initial_weights != wanted.initial_weights:
-        what = "images" if not same_images else "initial weights"
-        raise UsageError(
-            f"the run in {folder} was started with other {what}; give the same ones, "
-            "or start over with --force"
-        )
+    for what, same in (
+        ("images", found.dataset_fingerprint == wanted.dataset_fingerprint),
+        ("initial weights", found.initial_weights == wanted.initial_weights),
+        ("teachers", found.teachers == wanted.teachers),
+    ):
+        if not same:
+            raise UsageError(
+                f"the run in {folder} was started with other {what}; give the same ones, "
+                "or start over with --force"
+            )
 
 
-def _variables(model: keras.Model) -> list[Any]:
-    """Weights, the state of dropout's generators, and the optimizer's moments and step."""
-    return [*model.variables, *model.optimizer.variables]
+def _variables(trainer: keras.Model, model: keras.Model) -> list[Any]:
+    """Weights, the state of dropout's generators, the optimizer's moments and step, and the
+    weights to be selected from."""
+    return [*trainer.variables, *trainer.optimizer.variables, *model.weights]
 
 
 def _arrays(variables: list[Any]) -> bytes:

@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +14,10 @@ from numpy.typing import NDArray
 
 from edgecxr.errors import DataError, TrainingError
 from edgecxr.training.architectures import Spec, build
-from edgecxr.training.augment import augment
+from edgecxr.training.architectures.weights import load_weights
+from edgecxr.training.batches import Batches, Images, normalised
 from edgecxr.training.checkpoint import Checkpoint, Epoch
+from edgecxr.training.fused import fused
 from edgecxr.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -27,14 +28,6 @@ STEPS_PER_EXECUTION = 16
 PREDICTION_BATCH = 128
 
 
-@dataclass(frozen=True)
-class Images:
-    """pixels: uint8 (N, H, W); labels: int64 (N,)."""
-
-    pixels: NDArray[np.uint8]
-    labels: NDArray[np.int64]
-
-
 def fit(
     train: Images,
     validation: Images,
@@ -42,13 +35,19 @@ def fit(
     checkpoint: Checkpoint,
     *,
     initial: Path | None = None,
+    weights: str | None = None,
+    keep_head: bool = True,
+    teachers: Sequence[Path] = (),
     on_epoch: Callable[[Epoch], None],
 ) -> keras.Model:
     """Train until the last epoch or until early stopping, from wherever ``checkpoint`` stands.
 
     Args:
-        initial: a ``model.keras`` of the same architecture and width, whose weights are taken;
-            the head's too if it has as many classes.
+        initial: a ``model.keras`` of the same architecture and width, whose weights are taken.
+        keep_head: take the head's weights of ``initial`` too, if it has as many classes.
+        teachers: files ``model.keras`` of the same input and classes; what they say of an
+            augmented image is a share of its target.
+        weights: "imagenet", or a file of Keras' weights of the RGB original, for the body.
         on_epoch: called after each epoch with its row of the learning curve.
 
     Returns:
@@ -60,26 +59,52 @@ def fit(
     """
     settings = checkpoint.state.settings
     _check_images(train, validation)
-    spec = _spec(settings, train, classes)
-    model = build(settings.architecture, spec)
+    _, height, width = train.pixels.shape
+    spec = spec_of(settings, height, width, classes)
+    model = build(settings.architecture, spec, freeze=settings.freeze)
     if initial is not None:
-        _warm_start(model, initial)
-    steps = _steps(len(train.labels), settings.batch)
-    _compile(model, settings, steps)
-    checkpoint.restore(model)
-    batches = _Batches(train, classes, settings)
+        _warm_start(model, initial, keep_head=keep_head)
+    elif weights is not None:
+        load_weights(model, settings.architecture, weights, settings.width_multiplier)
+    trainer = fused(model)
+    batches = Batches(train, classes, settings, [_teacher(path) for path in teachers])
+    _compile(trainer, settings, batches.steps)
+    checkpoint.restore(trainer, model)
     for epoch in range(len(checkpoint.state.history), settings.epochs):
         if _stopped_early(checkpoint):
             break
-        row = _run_epoch(model, batches, validation, epoch)
+        begun = time.perf_counter()
+        if settings.schedule == "plateau":
+            trainer.optimizer.learning_rate = plateau_rate(checkpoint.state.history, settings)
+        history = _run_epoch(trainer, batches, epoch)
+        _average(model, trainer, epoch, settings.average_epochs)
+        row = _row(epoch, history, predict(model, validation.pixels), validation.labels, begun)
         _check_finite(row, settings)
-        checkpoint.save(model, row)
+        checkpoint.save(trainer, row, model)
         on_epoch(row)
-    final = build(settings.architecture, spec)
-    final.set_weights(model.get_weights())
     if settings.select == "best":
-        checkpoint.load_best(final)
-    return final
+        checkpoint.load_best(model)
+    return model
+
+
+def _average(model: keras.Model, trainer: keras.Model, epoch: int, epochs: float) -> None:
+    """Move the weights of ``model`` towards those after this epoch, so that they are the
+    exponential average over about so many epochs; over fewer than one they are the last ones.
+
+    Moving means and variances are averaged too: they belong to the weights.
+    """
+    # While there are fewer epochs than that, the plain mean of all.
+    share = 1.0 / max(1.0, min(epochs, epoch + 1))
+    pairs = zip(model.get_weights(), trainer.get_weights(), strict=True)
+    model.set_weights([(1.0 - share) * mine + share * new for mine, new in pairs])
+
+
+def _teacher(path: Path) -> keras.Model:
+    import keras
+
+    teacher = keras.saving.load_model(path, compile=False)
+    teacher.trainable = False
+    return teacher
 
 
 def _check_images(train: Images, validation: Images) -> None:
@@ -88,8 +113,8 @@ def _check_images(train: Images, validation: Images) -> None:
             raise DataError(f"expected {name} images, found none; check the splits and the share")
 
 
-def _spec(settings: TrainingSettings, train: Images, classes: int) -> Spec:
-    _, height, width = train.pixels.shape
+def spec_of(settings: TrainingSettings, height: int, width: int, classes: int) -> Spec:
+    """What the settings say of the architecture, for gray images of this size."""
     return Spec(
         height=height,
         width=width,
@@ -98,12 +123,27 @@ def _spec(settings: TrainingSettings, train: Images, classes: int) -> Spec:
         width_multiplier=settings.width_multiplier,
         dropout=settings.dropout,
         seed=settings.seed,
+        activation=settings.activation,
+        head_units=settings.head_units,
+        l2=settings.l2,
     )
 
 
-def _steps(images: int, batch: int) -> int:
-    """Full batches in an epoch: a last batch of one or two images would upset batch statistics."""
-    return max(1, images // batch)
+def plateau_rate(history: Sequence[Epoch], settings: TrainingSettings) -> float:
+    """The learning rate after these epochs: times ``plateau_factor`` whenever the validation loss
+    has not improved for ``plateau_patience`` epochs (Keras' ReduceLROnPlateau with min_delta 0).
+
+    It follows from the history alone, so that a resumed run has the same rate.
+    """
+    rate, best, waited = settings.learning_rate, math.inf, 0
+    for row in history:
+        if row.val_loss < best:
+            best, waited = row.val_loss, 0
+            continue
+        waited += 1
+        if waited >= settings.plateau_patience:
+            rate, waited = rate * settings.plateau_factor, 0
+    return rate
 
 
 def _compile(model: keras.Model, settings: TrainingSettings, steps: int) -> None:
@@ -131,7 +171,7 @@ def _compile(model: keras.Model, settings: TrainingSettings, steps: int) -> None
     optimizer.build(model.trainable_variables)
 
 
-def _warm_start(model: keras.Model, path: Path) -> None:
+def _warm_start(model: keras.Model, path: Path, *, keep_head: bool) -> None:
     import keras
 
     sources = [x for x in keras.saving.load_model(path, compile=False).layers if x.weights]
@@ -144,58 +184,10 @@ def _warm_start(model: keras.Model, path: Path) -> None:
             f"the layers of {path} have other shapes than those here; "
             "--init needs a bundle of the same architecture and width"
         )
+    fitting[-1] &= keep_head
     for (layer, other), fits in zip(pairs, fitting, strict=True):
         if fits:
             layer.set_weights(other.get_weights())
-
-
-def class_weights(labels: NDArray[np.int64], classes: int) -> NDArray[np.float32]:
-    """Weight of each class so that all classes weigh the same and the mean over images is 1."""
-    counts = np.bincount(labels, minlength=classes)
-    return (len(labels) / (classes * np.maximum(counts, 1))).astype(np.float32)
-
-
-class _Batches:
-    """The batches of one epoch; order and augmentation follow from (seed, epoch) alone."""
-
-    def __init__(self, images: Images, classes: int, settings: TrainingSettings) -> None:
-        import tensorflow as tf
-
-        self.count = len(images.labels)
-        self.settings = settings
-        self.steps = _steps(self.count, settings.batch)
-        self._pixels = tf.constant(np.asarray(images.pixels))
-        self._targets = tf.one_hot(images.labels, classes)
-        balanced = settings.class_balance == "weights"
-        weights = class_weights(images.labels, classes) if balanced else np.ones(classes, "float32")
-        self._weights = tf.constant(weights[images.labels])
-
-    def of_epoch(self, epoch: int) -> Any:
-        import tensorflow as tf
-
-        order = np.random.default_rng([self.settings.seed, epoch]).permutation(self.count)
-        order = order[: self.steps * self.settings.batch]
-        indices = tf.data.Dataset.from_tensor_slices(order).batch(self.settings.batch)
-        seeds = tf.data.Dataset.range(self.steps).map(
-            lambda step: tf.stack([tf.cast(self.settings.seed, tf.int64), epoch * 2**20 + step])
-        )
-        pairs = tf.data.Dataset.zip(indices, seeds)
-        return pairs.map(self._batch, num_parallel_calls=2, deterministic=True).prefetch(8)
-
-    def _batch(self, indices: Any, seed: Any) -> tuple[Any, Any, Any]:
-        import tensorflow as tf
-
-        images = normalised(tf.gather(self._pixels, indices))
-        if self.settings.augmentation.active:
-            images = augment(images, self.settings.augmentation, seed)
-        return images, tf.gather(self._targets, indices), tf.gather(self._weights, indices)
-
-
-def normalised(pixels: Any) -> Any:
-    """uint8 (N, H, W) → float32 (N, H, W, 1) as (pixel − 128)/128, which int8 holds exactly."""
-    import tensorflow as tf
-
-    return (tf.cast(pixels, tf.float32)[..., tf.newaxis] - 128.0) / 128.0
 
 
 def predict(model: keras.Model, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -208,22 +200,32 @@ def predict(model: keras.Model, pixels: NDArray[np.uint8]) -> NDArray[np.float32
     return np.concatenate(scores)
 
 
-def _run_epoch(model: Any, batches: _Batches, validation: Images, epoch: int) -> Epoch:
-    begun = time.perf_counter()
-    history = model.fit(
+def _run_epoch(trainer: Any, batches: Batches, epoch: int) -> dict[str, float]:
+    """Train one epoch; its training loss and accuracy and the learning rate after it."""
+    found = trainer.fit(
         batches.of_epoch(epoch), epochs=epoch + 1, initial_epoch=epoch, verbose=0, shuffle=False
     ).history
-    scores = predict(model, validation.pixels)
-    right = scores.argmax(axis=1) == validation.labels
+    rate = float(np.asarray(trainer.optimizer.learning_rate))
+    return {"loss": found["loss"][0], "accuracy": found["accuracy"][0], "rate": rate}
+
+
+def _row(
+    epoch: int,
+    trained: dict[str, float],
+    scores: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    begun: float,
+) -> Epoch:
+    right = scores.argmax(axis=1) == labels
     return Epoch(
         epoch=epoch + 1,
-        learning_rate=float(np.asarray(model.optimizer.learning_rate)),
-        train_loss=history["loss"][0],
-        train_accuracy=history["accuracy"][0],
-        val_loss=_balanced_log_loss(scores, validation.labels),
+        learning_rate=trained["rate"],
+        train_loss=trained["loss"],
+        train_accuracy=trained["accuracy"],
+        val_loss=_balanced_log_loss(scores, labels),
         val_accuracy=float(right.mean()),
         val_balanced_accuracy=float(
-            np.mean([right[validation.labels == c].mean() for c in np.unique(validation.labels)])
+            np.mean([right[labels == c].mean() for c in np.unique(labels)])
         ),
         seconds=round(time.perf_counter() - begun, 3),
     )

@@ -14,7 +14,7 @@ from edgecxr.core.bundle import Bundle, QuantizationRecord
 from edgecxr.core.decision import FEWEST, Decision, Wish, choose
 from edgecxr.core.interpreter import open_interpreter
 from edgecxr.errors import DataError, ModelError
-from edgecxr.training.fit import Images
+from edgecxr.training.batches import Images
 from edgecxr.training.tf import start_tensorflow
 
 if TYPE_CHECKING:

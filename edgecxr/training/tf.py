@@ -10,8 +10,12 @@ import warnings
 from edgecxr.optional import require
 
 
-def start_tensorflow(seed: int, *, deterministic: bool = False) -> None:
+def start_tensorflow(seed: int, *, deterministic: bool = False, threads: int = 0) -> None:
     """Import TensorFlow and seed Python, numpy and TensorFlow.
+
+    Args:
+        threads: within and between ops; 0: as TensorFlow chooses. It counts for the first
+            computation of a process and cannot be changed after it.
 
     Raises:
         MissingPackageError: if tensorflow is not installed.
@@ -24,8 +28,18 @@ def start_tensorflow(seed: int, *, deterministic: bool = False) -> None:
     import tensorflow as tf
 
     keras.utils.set_random_seed(seed)
+    _limit_threads(threads)
     if deterministic:
         tf.config.experimental.enable_op_determinism()
+
+
+def _limit_threads(threads: int) -> None:
+    from tensorflow import config
+
+    # TensorFlow refuses to hear the same number again once it has started.
+    if threads and config.threading.get_intra_op_parallelism_threads() != threads:
+        config.threading.set_intra_op_parallelism_threads(threads)
+        config.threading.set_inter_op_parallelism_threads(threads)
 
 
 def tool_versions() -> dict[str, str]:

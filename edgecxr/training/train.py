@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from edgecxr.core.bundle import (
     Bundle,
     InputShape,
     Manifest,
+    Parent,
     SplitRecord,
     Training,
     file_record,
@@ -26,11 +27,14 @@ from edgecxr.core.files import check_writable, new_folder, refuse_existing, sha2
 from edgecxr.core.preprocess import Preprocessing
 from edgecxr.data.cache import LoadedDataset
 from edgecxr.data.load import LoadedSource
+from edgecxr.errors import UsageError
 from edgecxr.optional import require
 from edgecxr.training import architectures
+from edgecxr.training.architectures.weights import IMAGENET
+from edgecxr.training.batches import Images
 from edgecxr.training.checkpoint import Checkpoint, Epoch, RunState
 from edgecxr.training.curve import curve_csv, curve_png
-from edgecxr.training.fit import Images, fit
+from edgecxr.training.fit import fit, spec_of
 from edgecxr.training.settings import TrainingSettings
 from edgecxr.training.tf import start_tensorflow, tool_versions
 
@@ -48,6 +52,8 @@ class Job:
     preprocessing: Preprocessing
     patients: str | None = None
     init: Bundle | None = None
+    teachers: tuple[Bundle, ...] = ()
+    weights: str | None = None
 
 
 def work_folder(out: Path) -> Path:
@@ -67,16 +73,35 @@ def begin(job: Job, *, resume: bool, force: bool) -> Checkpoint:
     """
     refuse_existing(job.out, force, mark=MANIFEST)
     check_writable(job.out.parent)
-    architectures.check(job.settings.architecture)
+    size = job.preprocessing
+    classes = len(job.source.data.dataset.labels)
+    spec = spec_of(job.settings, size.height, size.width, classes)
+    architectures.check(job.settings.architecture, spec)
+    if job.init and job.weights:
+        raise UsageError("--init and --weights both say where to start from; leave one away")
     job.source.data.dataset.of_split("val")
+    for teacher in job.teachers:
+        _check_teacher(teacher, job)
     # It draws the learning curve, after the last epoch: too late to find it missing.
     require("matplotlib", extra="train")
     state = RunState(
         settings=job.settings,
         dataset_fingerprint=job.source.fingerprint,
-        initial_weights=sha256(job.init.path("keras")) if job.init else None,
+        initial_weights=_initial_weights(job),
+        teachers=[sha256(teacher.path("keras")) for teacher in job.teachers],
     )
     return Checkpoint.begin(work_folder(job.out), state, resume=resume, force=force)
+
+
+def _check_teacher(teacher: Bundle, job: Job) -> None:
+    expected = (job.source.data.dataset.labels, job.preprocessing)
+    found = (teacher.manifest.labels, teacher.manifest.preprocessing)
+    if found != expected:
+        what = "classes" if found[0] != expected[0] else "preprocessing"
+        raise UsageError(
+            f"the teacher {teacher.folder} has other {what} than the model to train; "
+            "give teachers that were trained on the same classes and pixels"
+        )
 
 
 def train(
@@ -91,13 +116,19 @@ def train(
     Raises:
         DataError, TrainingError, OutputError: see :func:`fit` and :func:`new_folder`.
     """
-    start_tensorflow(job.settings.seed, deterministic=job.settings.deterministic)
+    start_tensorflow(
+        job.settings.seed, deterministic=job.settings.deterministic, threads=job.settings.threads
+    )
+    labels = job.source.data.dataset.labels
     model = fit(
         images_of(job.source.data, "train"),
         images_of(job.source.data, "val"),
-        len(job.source.data.dataset.labels),
+        len(labels),
         checkpoint,
         initial=job.init.path("keras") if job.init else None,
+        weights=job.weights,
+        keep_head=job.init is not None and job.init.manifest.labels == labels,
+        teachers=[teacher.path("keras") for teacher in job.teachers],
         on_epoch=on_epoch,
     )
     with new_folder(job.out, force=force, mark=MANIFEST) as folder:
@@ -106,6 +137,17 @@ def train(
         write_manifest(folder, _manifest(job, checkpoint.state, model, folder))
     checkpoint.remove()
     return Bundle.open(job.out)
+
+
+def _initial_weights(job: Job) -> str | None:
+    """SHA-256 of the file that the run starts from, or "imagenet", or None."""
+    if job.init:
+        return sha256(job.init.path("keras"))
+    if job.weights in (None, IMAGENET):
+        return job.weights
+    if not Path(job.weights).is_file():
+        raise UsageError(f"--weights takes '{IMAGENET}' or a file, and {job.weights} is neither")
+    return sha256(Path(job.weights))
 
 
 def images_of(data: LoadedDataset, split: str) -> Images:
@@ -124,6 +166,30 @@ def _write_curve(folder: Path, job: Job, state: RunState) -> None:
     write_atomic(folder / "learning_curve.csv", curve_csv(state.history))
     png = curve_png(state.history, _selected_epoch(state), title)
     write_atomic(folder / "learning_curve.png", png)
+
+
+def _origin(job: Job) -> str | None:
+    """A name for a person: never a path of this computer."""
+    if job.init:
+        return job.init.manifest.name
+    return Path(job.weights).name if job.weights else None
+
+
+def _parents(job: Job) -> tuple[Parent, ...]:
+    roles: list[tuple[Literal["init", "teacher"], Bundle]] = []
+    if job.init:
+        roles.append(("init", job.init))
+    roles += [("teacher", teacher) for teacher in job.teachers]
+    return tuple(
+        Parent(
+            role=role,
+            name=bundle.manifest.name,
+            labels=bundle.manifest.labels,
+            model_sha256=bundle.manifest.files["keras"].sha256,
+            training=bundle.manifest.training,
+        )
+        for role, bundle in roles
+    )
 
 
 def _manifest(job: Job, state: RunState, model: keras.Model, folder: Path) -> Manifest:
@@ -157,7 +223,8 @@ def _manifest(job: Job, state: RunState, model: keras.Model, folder: Path) -> Ma
             best_epoch=_selected_epoch(state),
             # The median: the first epoch includes TensorFlow's compilation.
             seconds_per_epoch=float(np.median([row.seconds for row in state.history])),
-            initialised_from=job.init.manifest.name if job.init else None,
+            initialised_from=_origin(job),
+            parents=_parents(job),
         ),
         tools=tool_versions(),
         files={"keras": file_record(folder / FILES["keras"])},

@@ -8,9 +8,9 @@ import pytest
 
 from edgecxr.errors import DataError, TrainingError, UsageError
 from edgecxr.training.architectures import Spec, build
-from edgecxr.training.augment import Augmentation, augment
+from edgecxr.training.batches import Images
 from edgecxr.training.checkpoint import Checkpoint, Epoch, RunState
-from edgecxr.training.fit import Images, class_weights, fit
+from edgecxr.training.fit import fit
 from edgecxr.training.settings import TrainingSettings
 from edgecxr.training.tf import start_tensorflow
 
@@ -144,48 +144,6 @@ def test_an_empty_split_is_an_error(tmp_path: Path) -> None:
     none = Images(np.zeros((0, 32, 32), np.uint8), np.zeros(0, np.int64))
     with pytest.raises(DataError, match="expected validation images, found none"):
         fit(images(8), none, 2, begin(tmp_path / "x"), on_epoch=lambda _: None)
-
-
-def test_class_weights_balance_and_keep_the_mean() -> None:
-    labels = np.array([0] * 30 + [1] * 10)
-    weights = class_weights(labels, 2)
-    assert weights[0] * 30 == pytest.approx(weights[1] * 10)
-    assert weights[labels].mean() == pytest.approx(1.0)
-
-
-def test_augmentation_follows_its_seed_and_stays_in_range() -> None:
-    import tensorflow as tf
-
-    batch = tf.random.stateless_uniform((4, 32, 32, 1), (1, 2), -1.0, 127 / 128)
-    strong = Augmentation(shift=0.3, rotation=90, zoom=0.5, contrast=0.9, brightness=0.5, flip=True)
-    first = augment(batch, strong, (5, 6)).numpy()
-    np.testing.assert_array_equal(first, augment(batch, strong, (5, 6)).numpy())
-    assert not np.array_equal(first, augment(batch, strong, (5, 7)).numpy())
-    assert first.min() >= -1.0
-    assert first.max() <= 127 / 128
-
-
-def test_augmentation_of_nothing_changes_nothing() -> None:
-    import tensorflow as tf
-
-    batch = tf.random.stateless_uniform((2, 32, 32, 1), (1, 2), -1.0, 127 / 128)
-    still = Augmentation(shift=0, rotation=0, zoom=0, contrast=0, brightness=0)
-    assert not still.active
-    np.testing.assert_allclose(augment(batch, still, (5, 6)), batch, atol=1e-6)
-
-
-def test_flip_mirrors_left_and_right() -> None:
-    import tensorflow as tf
-
-    batch = tf.random.stateless_uniform((64, 8, 8, 1), (1, 2), -1.0, 127 / 128)
-    only_flip = Augmentation(shift=0, rotation=0, zoom=0, contrast=0, brightness=0, flip=True)
-    out = augment(batch, only_flip, (5, 6)).numpy()
-    same = [np.allclose(a, b, atol=1e-5) for a, b in zip(out, batch.numpy(), strict=True)]
-    mirrored = [
-        np.allclose(a, b[:, ::-1], atol=1e-5) for a, b in zip(out, batch.numpy(), strict=True)
-    ]
-    assert all(a != b for a, b in zip(same, mirrored, strict=True))
-    assert 10 < sum(mirrored) < 54
 
 
 def test_settings_out_of_range_name_the_option() -> None:

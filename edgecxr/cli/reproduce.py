@@ -1,0 +1,284 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``edgecxr reproduce``: a paper's experiment by its recipe, and its figure beside ours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edgecxr.cli import common
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from edgecxr.recipes.recipe import Recipe, Setting
+    from edgecxr.recipes.rows import Row
+    from edgecxr.recipes.source import Source
+    from edgecxr.sweep.run import Workers
+    from edgecxr.sweep.trial import Trial, TrialResult
+
+RUNNING = "Running"
+RESULTS = "Results"
+
+
+def reproduce(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Recipes; see --list.", show_default=False)
+    ] = None,
+    show: Annotated[bool, typer.Option("--list", help="Show the recipes and stop.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Every recipe.")] = False,
+    data_root: Annotated[
+        Path | None,
+        typer.Option(
+            "--data-root",
+            envvar="EDGECXR_DATA",
+            help="The folder that holds the public sets, laid out as --list says.",
+            show_default=False,
+        ),
+    ] = None,
+    reduced: Annotated[
+        bool,
+        typer.Option(
+            "--reduced",
+            help="The smaller setting of a recipe, where it has one; the result says so.",
+        ),
+    ] = False,
+    quick: Annotated[
+        bool,
+        typer.Option("--quick", help="On a few phantoms, one epoch: does the recipe run at all?"),
+    ] = False,
+    seeds: Annotated[int, typer.Option(help="The seeds 1 to N.", min=1)] = 1,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Where bundles and lists of images go.")
+    ] = Path("runs/papers"),
+    workers: Annotated[
+        int, typer.Option(min=1, help="Models at once.", rich_help_panel=RUNNING)
+    ] = 1,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            help="Of a Ray cluster that runs; see `edgecxr sweep`.",
+            show_default="this machine alone",
+            rich_help_panel=RUNNING,
+        ),
+    ] = None,
+    cache: common.CacheOption = None,
+    results: Annotated[
+        Path | None,
+        typer.Option(
+            help="The JSON file that gets the rows; rows of other recipes in it stay.",
+            show_default="OUT/papers.json",
+            rich_help_panel=RESULTS,
+        ),
+    ] = None,
+    page: Annotated[
+        Path | None,
+        typer.Option(
+            help="A Markdown file to make of all rows in it.",
+            show_default=False,
+            rich_help_panel=RESULTS,
+        ),
+    ] = None,
+    as_json: common.JsonOption = False,
+) -> None:
+    """Repeat the experiments of papers: train, quantize, and evaluate on the test split, once.
+
+    A recipe is a TOML file that names its paper, its images, its settings and the paper's figure.
+    Ctrl-C stops it; the same command goes on where it stopped. What differs from the paper's
+    experiment is part of every result.
+    """
+    from edgecxr.recipes import recipe as recipes
+    from edgecxr.sweep.run import Workers
+
+    if show:
+        _show([recipes.find(name) for name in names or recipes.names()], as_json)
+        return
+    wanted = _wanted(reduced, quick)
+    chosen = [recipes.find(name) for name in _chosen(names or [], everything)]
+    for one in chosen:
+        check_options(one)
+    work = out.resolve()
+    work.mkdir(parents=True, exist_ok=True)
+    runs = [_run_of(one, wanted, data_root, work, range(1, seeds + 1), cache) for one in chosen]
+    done = _do([t for run in runs for t in run.trials], work, Workers(workers, address))
+    rows = [
+        _row(run, [done[trial.name] for trial in run.trials], work)
+        for run in runs
+        if not any(done[trial.name].error for trial in run.trials)
+    ]
+    _report(rows, results or work / "papers.json", page, as_json)
+    if any(result.error for result in done.values()):
+        raise typer.Exit(1)
+
+
+def _wanted(reduced: bool, quick: bool) -> Setting:
+    from edgecxr.errors import UsageError
+
+    if reduced and quick:
+        raise UsageError("--reduced and --quick are two settings; give one of them")
+    return "quick" if quick else "reduced" if reduced else "full"
+
+
+def _chosen(names: Sequence[str], everything: bool) -> Sequence[str]:
+    from edgecxr.errors import UsageError
+    from edgecxr.recipes import recipe as recipes
+
+    if bool(names) == everything:
+        raise UsageError("expected names of recipes or --all, found neither or both; see --list")
+    return recipes.names() if everything else list(dict.fromkeys(names))
+
+
+def check_options(recipe: Recipe) -> None:
+    """Refuse a recipe with an option that its command does not have.
+
+    Raises:
+        DataError: naming the first one.
+    """
+    from edgecxr.cli.main import app
+    from edgecxr.errors import DataError
+
+    commands = typer.main.get_group(app).commands
+    smaller = recipe.reduced.train if recipe.reduced else {}
+    for command, options in (("train", {**recipe.train, **smaller}), ("quantize", recipe.quantize)):
+        known = {name for parameter in commands[command].params for name in parameter.opts}
+        for name in options:
+            if f"--{name}" not in known:
+                raise DataError(
+                    f"[{command}] of recipe {recipe.name} has {name!r}, and `edgecxr {command}` "
+                    f"has no option --{name}; `edgecxr {command} --help` lists them"
+                )
+
+
+@dataclass(frozen=True)
+class Run:
+    """One recipe in one setting: its images, and a trial for each seed."""
+
+    recipe: Recipe
+    setting: Setting
+    source: Source
+    trials: tuple[Trial, ...]
+
+
+def _run_of(
+    recipe: Recipe,
+    wanted: Setting,
+    data_root: Path | None,
+    work: Path,
+    seeds: range,
+    cache: Path | None,
+) -> Run:
+    """``wanted``: a recipe without a reduced setting is run in full instead."""
+    from edgecxr.recipes.recipe import arguments
+    from edgecxr.sweep.trial import Trial
+
+    setting: Setting = "full" if wanted == "reduced" and not recipe.reduced else wanted
+    name = recipe.name if setting == "full" else f"{recipe.name}-{setting}"
+    source = _source(recipe, setting, data_root, work, work / "images" / name, cache)
+    trials = tuple(
+        Trial(
+            name=f"{name}-seed-{seed}",
+            setting=name,
+            seed=seed,
+            data=source.path,
+            train=arguments(recipe.options(setting)),
+            quantize=arguments(recipe.quantize),
+            reading=("--cache", str(cache.resolve())) if cache else (),
+            test=True,
+        )
+        for seed in seeds
+    )
+    return Run(recipe, setting, source, trials)
+
+
+def _source(
+    recipe: Recipe,
+    setting: Setting,
+    data_root: Path | None,
+    work: Path,
+    folder: Path,
+    cache: Path | None,
+) -> Source:
+    from edgecxr.data.cache import default_cache_dir
+    from edgecxr.errors import UsageError
+    from edgecxr.recipes.source import lay_out, phantoms
+
+    if setting == "quick":
+        return phantoms(work)
+    if data_root is None:
+        raise UsageError(
+            f"recipe {recipe.name} needs images: give the folder that holds "
+            f"{', '.join(recipe.images.folders)} with --data-root, or try it with --quick"
+        )
+    source = lay_out(
+        recipe.images,
+        data_root,
+        folder,
+        per_class=recipe.images_per_class(setting),
+        cache_dir=cache or default_cache_dir(),
+        progress=common.progress_bar,
+    )
+    if source.same_images is False:
+        common.note(
+            f"Note: the images of {recipe.data} are other files than those that this project's "
+            "figures come from; the result says so."
+        )
+    return source
+
+
+def _do(trials: Sequence[Trial], work: Path, workers: Workers) -> dict[str, TrialResult]:
+    """Do what is left: side by side on Ray if that was asked for, else one after the other."""
+    from edgecxr.cli.sweep_view import watching
+    from edgecxr.sweep.run import run_trials
+    from edgecxr.sweep.trial import run_trial
+
+    if workers.address or (workers.count or 1) > 1:
+        with watching(trials) as on_event:
+            return {each.name: each for each in run_trials(trials, work, workers, on_event)}
+    done = {}
+    for number, trial in enumerate(trials, start=1):
+        common.note(f"{trial.name} ({number} of {len(trials)}); see {trial.name}.log")
+        done[trial.name] = run_trial(trial, work, home=Path.cwd())
+        if done[trial.name].error:
+            common.note(f"edgecxr: {done[trial.name].error}")
+    return done
+
+
+def _row(run: Run, results: Sequence[TrialResult], work: Path) -> Row:
+    from edgecxr.core.bundle import Bundle
+    from edgecxr.recipes.rows import row_of
+
+    smaller = "" if run.setting == "full" else f" --{run.setting}"
+    seeds = f" --seeds {len(run.trials)}" if len(run.trials) > 1 else ""
+    return row_of(
+        run.recipe,
+        run.setting,
+        [Bundle.open(work / result.bundle).manifest for result in results],
+        same_images=run.source.same_images,
+        command=f"edgecxr reproduce {run.recipe.name}{smaller}{seeds}",
+    )
+
+
+def _report(rows: Sequence[Row], results: Path, page: Path | None, as_json: bool) -> None:
+    from edgecxr.core.files import write_atomic
+    from edgecxr.recipes import rows as records
+    from edgecxr.recipes import table
+
+    merged = records.add(results, rows)
+    if page:
+        write_atomic(page, table.page(merged))
+    if as_json:
+        common.print_json({"rows": [row.model_dump(mode="json") for row in rows]})
+    elif rows:
+        typer.echo(table.report(rows))
+
+
+def _show(recipes: Sequence[Recipe], as_json: bool) -> None:
+    from edgecxr.recipes import table
+
+    if as_json:
+        common.print_json({"recipes": [one.model_dump(mode="json") for one in recipes]})
+    else:
+        typer.echo(table.listing(recipes))

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rows of ``papers.json`` as one table, and beneath it what the figures do not say."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+
+from tabulate import tabulate
+
+from edgecxr.core.metrics import Interval
+from edgecxr.recipes.recipe import Recipe
+from edgecxr.recipes.rows import Row
+
+_HEADS = (
+    "experiment",
+    "the paper's figure",
+    "ours, int8 (95 %)",
+    "ours, float32 (95 %)",
+    "int8 − float32, points (95 %)",
+    "AUC",
+    "guessing",
+    "hours",
+    "command",
+)
+_INTRODUCTION = """\
+# Experiments of the papers
+
+One row for each recipe in [papers/](papers), by `edgecxr reproduce`. Figures are of the test split,
+which was read once for each model, at the end. Intervals of an accuracy are Wilson's, over images,
+of the mean over the seeds; those of int8 − float32 are paired. Guessing: with the classes' shares.
+Hours are of training, all seeds together, on one core. This file is made from
+[results/papers.json](results/papers.json).
+
+**For research and teaching. Not a medical device.** Read what follows the table before comparing:
+no row has the paper's own images and split unless it says so.
+"""
+
+
+def table(rows: Sequence[Row], *, markdown: bool = False) -> str:
+    """One line for each row."""
+    lines = [
+        (
+            f"{row.paper.source}: {row.title}" + _marks(row),
+            reported(row),
+            _accuracy(row.int8_accuracy, row.int8_accuracy_ci95),
+            _accuracy(row.float32_accuracy, row.float32_accuracy_ci95),
+            _difference(row),
+            "–" if row.auc is None else f"{row.auc:.3f}",
+            _percent(row.random_accuracy),
+            f"{row.minutes / 60:.2f}",
+            f"`{row.command}`" if markdown else row.command,
+        )
+        for row in rows
+    ]
+    return tabulate(lines, _HEADS, "github" if markdown else "simple", disable_numparse=True)
+
+
+def page(rows: Sequence[Row]) -> str:
+    """The whole Markdown page."""
+    notes = "\n".join(_note(row) for row in rows)
+    return f"{_INTRODUCTION}\n{table(rows, markdown=True)}\n\n## Footing\n\n{notes}"
+
+
+def report(rows: Sequence[Row]) -> str:
+    """A few lines for each row, for a terminal."""
+    parts = []
+    for row in rows:
+        difference = _difference(row)
+        parts.append(
+            f"{row.paper.source}: {row.title}{_marks(row)}\n"
+            f"  the paper: {reported(row)}\n"
+            f"  int8 {_accuracy(row.int8_accuracy, row.int8_accuracy_ci95)}, float32 "
+            f"{_accuracy(row.float32_accuracy, row.float32_accuracy_ci95)}, int8 − float32 "
+            f"{difference} points\n"
+            + textwrap.fill(_words(row), 100, initial_indent="  ", subsequent_indent="  ")
+        )
+    return "\n\n".join(parts)
+
+
+def listing(recipes: Sequence[Recipe]) -> str:
+    """All recipes, and how their images are to be laid out."""
+    lines = [
+        (one.name, f"{one.paper}: {one.title}", one.data, "yes" if one.reduced else "no")
+        for one in recipes
+    ]
+    heads = ("recipe", "experiment", "images", "--reduced")
+    sets = {one.data: one.images for one in recipes}
+    about = [
+        textwrap.fill(
+            f"{name}: {each.about} Below the data root: {each.where}.", 100, subsequent_indent="  "
+        )
+        for name, each in sets.items()
+    ]
+    return "\n\n".join((tabulate(lines, heads, "simple"), *about))
+
+
+def reported(row: Row) -> str:
+    """The paper's figures in words; AUC as it is, the others in per cent."""
+    figures = row.paper.figures
+    if not figures:
+        return "none at hand"
+    return ", ".join(
+        f"{name} {value:.3f}" if "AUC" in name else f"{name} {_percent(value)}"
+        for name, value in figures.items()
+    )
+
+
+def _marks(row: Row) -> str:
+    return {"full": "", "reduced": " (reduced)", "quick": " (quick, phantoms)"}[row.setting]
+
+
+def _note(row: Row) -> str:
+    return f"- **{row.recipe}{_marks(row)}**: {_words(row)}\n"
+
+
+def _words(row: Row) -> str:
+    """What the figures do not say: images, what is reduced, what differs."""
+    count = f"{len(row.seeds)} seed" + ("s" if len(row.seeds) > 1 else "")
+    sentences = [f"{row.data} {row.images} test images, {count}."]
+    if row.reduced:
+        sentences.append(f"Reduced: {', '.join(row.reduced)}.")
+    sentences += row.differs
+    if row.same_images is False:
+        sentences.append("Other image files than this project's own figures come from.")
+    if len(row.seeds) > 1:
+        each = ", ".join(_percent(value) for value in row.int8_accuracy_seeds)
+        sentences.append(f"int8, seed by seed: {each}.")
+    if row.certain is not None and row.certain_accuracy is not None:
+        sentences.append(
+            f"int8 is certain of {_percent(row.certain)} of the images, and right about "
+            f"{_percent(row.certain_accuracy)} of those."
+        )
+    if row.ece is not None:
+        sentences.append(f"Calibration error of int8 after scaling {row.ece:.3f}.")
+    return " ".join(sentences)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _accuracy(share: float, interval: Interval) -> str:
+    return f"{_percent(share)} ({100 * interval[0]:.1f}–{100 * interval[1]:.1f})"
+
+
+def _difference(row: Row) -> str:
+    found = row.int8_minus_float32
+    low, high = found.ci95
+    return f"{100 * found.mean:+.1f} ({100 * low:+.1f} to {100 * high:+.1f}, over {found.over})"

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ray, started so that it keeps to itself, or a cluster that runs already."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from edgecxr.errors import ClusterError
+from edgecxr.optional import require
+
+# Trials hand over a few kilobytes. Ray's own default is a third of the memory; its least is 75 MiB.
+OBJECT_STORE_BYTES = 80 * 1024 * 1024
+# Unix sockets have at most 107 characters of path, and Ray takes about 70 of them.
+LONGEST_TEMPORARY = 30
+
+_QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_enable_metrics_collection": "false",
+    # Ray warns of its next release where no GPU is asked for.
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    # Ray's workers are 15 nicer than their user: on a busy machine they would hardly get on.
+    "RAY_worker_niceness": "0",
+}
+
+
+@contextmanager
+def connected(address: str | None, workers: int) -> Iterator[Any]:
+    """Yield the module ``ray``, connected.
+
+    Args:
+        address: of a cluster that runs; None starts Ray on this machine for this process alone,
+            without dashboard, listening on the loopback interface only.
+        workers: trials at once on this machine.
+
+    Raises:
+        MissingPackageError: without the extra ``cluster``.
+        ClusterError: if no cluster answers at the address.
+    """
+    os.environ.update(_QUIET)
+    if address is None:
+        # The one switch for "this machine only"; it must be set before ray is imported.
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    ray = require("ray", extra="cluster")
+    common = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": False}
+    if address is not None:
+        with _session(ray, address=address, **common):
+            yield ray
+        return
+    with (
+        tempfile.TemporaryDirectory(
+            prefix="edgecxr-ray-", dir=_short_folder(), ignore_cleanup_errors=True
+        ) as folder,
+        _session(
+            ray,
+            address="local",
+            num_cpus=workers,
+            num_gpus=0,
+            include_dashboard=False,
+            object_store_memory=OBJECT_STORE_BYTES,
+            _temp_dir=folder,
+            **common,
+        ),
+    ):
+        yield ray
+
+
+def _short_folder() -> str:
+    own = tempfile.gettempdir()
+    return own if len(own) <= LONGEST_TEMPORARY or not Path("/tmp").is_dir() else "/tmp"
+
+
+@contextmanager
+def _session(ray: Any, **options: Any) -> Iterator[None]:
+    try:
+        ray.init(**options)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+        where = options["address"]
+        raise ClusterError(
+            f"Ray could not be started: {first}"
+            if where == "local"
+            else f"no Ray cluster answers at {where} ({first}); start one with `ray start --head`"
+        ) from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
