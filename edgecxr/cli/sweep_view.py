@@ -115,8 +115,8 @@ def report(result: SweepResult, out: Path) -> str:
         parts.append(_settings_table(result, "test"))
     parts.append(
         "Mean over seeds ± standard deviation (95 % t-interval of the mean). int8 and float32 of "
-        "one seed\nare a pair. The last column is the 95 % interval of their difference of accuracy "
-        "over images."
+        "one seed\nare a pair. The last column is the 95 % interval of their difference over images, "
+        "of accuracy."
     )
     return "\n\n".join([*parts, files])
 
