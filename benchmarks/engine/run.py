@@ -31,6 +31,7 @@ from benchmarks.engine.measure import (  # noqa: E402
     run_tool,
 )
 from edgecxr.core.files import write_atomic  # noqa: E402
+from edgecxr.deploy.toolchain import ARM_GCC  # noqa: E402
 from edgecxr.errors import EdgecxrError  # noqa: E402
 
 ROWS = (("int8", M4), ("int8", M4_PORTABLE), ("int8", M0), ("float32", M4_FLOAT))
@@ -53,7 +54,7 @@ def image() -> NDArray[np.uint8]:
 
 def compiler(target: Target) -> str:
     """Compiler, version and optimization: counts are compared within one of them only."""
-    version = run_tool("arm-none-eabi-gcc", "-dumpfullversion").strip()
+    version = run_tool(ARM_GCC, "-dumpfullversion").strip()
     return f"arm-none-eabi-gcc {version} {target.optimize}"
 
 

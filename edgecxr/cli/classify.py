@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,13 +16,14 @@ from edgecxr.cli import common
 from edgecxr.cli.common import PrecisionName
 
 if TYPE_CHECKING:
-    from edgecxr.bench.classify import Classifier
+    from edgecxr.bench.classify import Answer, Classifier
     from edgecxr.core.bundle import Bundle
     from edgecxr.core.interpreter import Precision
     from edgecxr.core.result import Classified
 
 BAR = 24
 LOOK_EVERY_S = 0.5
+_DEMO_NOTICE = "The demo's images are synthetic: what a model finds in them is not right or wrong."
 
 
 def classify(
@@ -34,7 +36,8 @@ def classify(
     device: Annotated[
         str | None,
         typer.Option(
-            help="host, serial, a serial port, a URL or emulator:BOARD.", show_default="host"
+            help="host, serial, a serial port, a URL, unix:PATH or emulator:BOARD.",
+            show_default="host",
         ),
     ] = None,
     port: common.PortOption = None,
@@ -52,6 +55,14 @@ def classify(
             show_default=False,
         ),
     ] = None,
+    demo: Annotated[
+        bool,
+        typer.Option(
+            "--demo",
+            help="Classify the synthetic images that are built into the device's firmware. They "
+            "show that it works; its labels for them mean nothing.",
+        ),
+    ] = False,
     timeout: common.TimeoutOption = 10.0,
     as_json: common.JsonOption = False,
 ) -> None:
@@ -67,27 +78,30 @@ def classify(
     from edgecxr.core.result import ClassifyResult
     from edgecxr.errors import UsageError
 
-    if not images and watch is None:
-        raise UsageError("expected images or --watch FOLDER, found neither; name an image file")
+    if not (images or watch or demo):
+        raise UsageError(
+            "expected images, --watch FOLDER or --demo, found none; name an image file"
+        )
     (name,) = resolve([device] if device else None, port)
     bundle = Bundle.open(model)
     failures = _Failures()
     with _opened(name, bundle, precision, timeout) as (classifier, sha256):
-        found = _results(images or [], bundle, classifier, failures)
+        shown = _demo(bundle, classifier, failures) if demo else iter(())
+        found = chain(shown, _results(images or [], bundle, classifier, failures))
         if as_json and watch is None:
             common.print_json(
                 ClassifyResult(
                     model=bundle.manifest.name,
                     model_sha256=sha256,
                     device=name,
-                    notice=_notice(bundle),
+                    notice=_notice(bundle, demo),
                     results=tuple(found),
                 )
             )
             failures.leave()
             return
         if not as_json:
-            typer.echo(f"{_notice(bundle)}\n")
+            typer.echo(f"{_notice(bundle, demo)}\n")
         _show(found, as_json)
         if watch is not None:
             common.note(f"Watching {watch}; Ctrl-C ends it")
@@ -154,23 +168,39 @@ def _results(
             common.note(f"edgecxr: {error}")
             yield Classified(file=str(path), error=str(error))
             continue
-        answer = classifier.classify(pixels)
-        failures.disagreed += answer.agrees is False
-        shares = [round(float(score), 6) for score in answer.scores]
-        yield Classified(
-            file=str(path),
-            label=labels[int(answer.scores.argmax())],
-            scores=dict(zip(labels, shares, strict=True)),
-            latency_ms=answer.latency_ms,
-            instructions=answer.instructions,
-            agrees_with_host=answer.agrees,
-            bit_exact_with_host=answer.bit_exact,
-        )
+        yield _classified(str(path), classifier.classify(pixels), labels, failures)
 
 
-def _notice(bundle: Bundle) -> str:
+def _demo(bundle: Bundle, classifier: Classifier, failures: _Failures) -> Iterator[Classified]:
+    from edgecxr.cli.demo import demo_pixels
+
+    shape = bundle.manifest.input
+    for name, answer in classifier.demo(demo_pixels(shape.height, shape.width)):
+        yield _classified(name, answer, bundle.manifest.labels, failures)
+
+
+def _classified(
+    name: str, answer: Answer, labels: Sequence[str], failures: _Failures
+) -> Classified:
+    from edgecxr.core.result import Classified
+
+    failures.disagreed += answer.agrees is False
+    shares = [round(float(score), 6) for score in answer.scores]
+    return Classified(
+        file=name,
+        label=labels[int(answer.scores.argmax())],
+        scores=dict(zip(labels, shares, strict=True)),
+        latency_ms=answer.latency_ms,
+        instructions=answer.instructions,
+        agrees_with_host=answer.agrees,
+        bit_exact_with_host=answer.bit_exact,
+    )
+
+
+def _notice(bundle: Bundle, demo: bool) -> str:
     made = " Trained on synthetic images." if bundle.manifest.synthetic_data else ""
-    return bundle.manifest.notice + made
+    shown = f" {_DEMO_NOTICE}" if demo else ""
+    return bundle.manifest.notice + made + shown
 
 
 def _show(results: Iterable[Classified], as_json: bool) -> None:

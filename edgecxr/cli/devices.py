@@ -90,13 +90,13 @@ def opened(name: str, bundle: Bundle, precision: Precision, timeout_s: float) ->
         MissingPackageError: if a compiler or QEMU is missing.
     """
     from edgecxr.bench.device import Device
-    from edgecxr.bench.transport import SerialTransport
+    from edgecxr.bench.transport import open_line
 
     with ExitStack() as stack:
         url = name
         if name.startswith(EMULATOR):
             url = stack.enter_context(_emulated(name, bundle, precision))
-        line = SerialTransport(url, name)
+        line = open_line(url, name)
         stack.callback(line.close)
         yield Device(line, timeout_s)
 

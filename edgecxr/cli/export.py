@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from edgecxr.cli.common import ForceOption, JsonOption, PrecisionName, print_json
+from edgecxr.cli.common import (
+    ForceOption,
+    JsonOption,
+    PrecisionName,
+    RuntimeName,
+    print_json,
+)
 from edgecxr.export.formats import DEFAULT_NAMESPACE, FORMATS, Export, Settings, write_export
 
 if TYPE_CHECKING:
@@ -21,11 +27,21 @@ _FORMAT_HELP = "; ".join(f"{name}: {entry.help}" for name, entry in FORMATS.item
 
 def export(
     model: Annotated[Path, typer.Argument(help="A bundle folder or a .tflite file.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="The folder to write, or a file that ends in .zip.")
+    ],
     format_name: Annotated[FormatName, typer.Option("--format", help=_FORMAT_HELP)],
     precision: Annotated[
         PrecisionName | None,
         typer.Option(help="Which of a bundle's models (default: int8).", show_default=False),
+    ] = None,
+    runtime: Annotated[
+        RuntimeName | None,
+        typer.Option(
+            help="What runs the model in firmware, arduino and zephyr: C compiled for this model, "
+            "or TensorFlow Lite Micro, which the platform brings (default: compiled).",
+            show_default=False,
+        ),
     ] = None,
     labels: Annotated[
         Path | None,
@@ -45,20 +61,30 @@ def export(
 
     The same model gives the same bytes. Nothing is written before everything is checked.
     """
+    from edgecxr.cli.demo import demo_images
     from edgecxr.core.files import refuse_existing
+    from edgecxr.errors import UsageError
     from edgecxr.export.source import open_source
 
     refuse_existing(out, force)
+    chosen = FORMATS[format_name.value]
+    if runtime is not None and not chosen.application:
+        raise UsageError(
+            f"--format {format_name.value} is one runtime by itself; leave out --runtime, or "
+            "export --format firmware, arduino or zephyr"
+        )
     wanted = cast("Precision | None", precision and precision.value)
     source = open_source(model, precision=wanted, labels=labels)
-    result = FORMATS[format_name.value].render(source, Settings(arena, namespace))
+    demo = demo_images(source.input.shape) if chosen.application else ()
+    settings = Settings(arena, namespace, runtime.value if runtime else "compiled", demo)
+    result = chosen.render(source, settings)
     write_export(result, out, force=force)
     facts = _facts(source, result, format_name.value, out)
     print_json(facts) if json else _print(facts, result)
 
 
 def _facts(source: Source, result: Export, format_name: str, out: Path) -> dict[str, Any]:
-    files = [{"path": name, "bytes": (out / name).stat().st_size} for name in result.files]
+    files = [{"path": name, "bytes": _size(content)} for name, content in result.files.items()]
     return {
         "format": format_name,
         "out": str(out),
@@ -71,6 +97,10 @@ def _facts(source: Source, result: Export, format_name: str, out: Path) -> dict[
         "files": files,
         **result.facts,
     }
+
+
+def _size(content: str | bytes) -> int:
+    return len(content.encode() if isinstance(content, str) else content)
 
 
 def _print(facts: dict[str, Any], result: Export) -> None:

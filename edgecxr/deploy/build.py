@@ -12,28 +12,28 @@ from typing import Literal
 
 from edgecxr.core.board import Board, find_board
 from edgecxr.core.bundle import Bundle
+from edgecxr.core.firmware import PORTS
 from edgecxr.core.process import export_model
 from edgecxr.deploy import toolchain
+from edgecxr.deploy.build_arduino import build_arduino
+from edgecxr.deploy.build_zephyr import build_zephyr
+from edgecxr.deploy.built import Built, too_big
 from edgecxr.errors import FlashError, UsageError
 
 HOST = "host"
 NAME = "model"
-_INSTALLED = Path(__file__).parent / "ports"
-_REPOSITORY = Path(__file__).parents[2] / "firmware" / "ports"
-PORTS = _INSTALLED if _INSTALLED.is_dir() else _REPOSITORY
-
+DEMO = "ecx_demo_images.c"
 Precision = Literal["int8", "float32"]
 Runtime = Literal["compiled", "tflm"]
+
+PLATFORMS = {"arduino": toolchain.ARDUINO_CLI, "zephyr": toolchain.WEST}
+"""Build systems that bring a platform of their own, and their tools."""
 
 _WARNINGS = ("-Wall", "-Wextra", "-Wconversion")
 # A chip that has less keeps no picture beside the model: its rows are classified as they come.
 _RAM_FOR_AN_IMAGE = 32_768
-_CORES: dict[str, tuple[str, ...]] = {
-    "Cortex-M0": ("-mcpu=cortex-m0", "-O2"),
-    # The hot loops are assembly: -Os costs half a percent of time and saves a tenth of the code.
-    "Cortex-M4F": ("-mcpu=cortex-m4", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16", "-Os"),
-    "Cortex-M55": ("-mcpu=cortex-m55", "-mfloat-abi=hard", "-Os"),
-}
+# The hot loops are assembly: -Os costs half a percent of time and saves a tenth of the code.
+_OPTIMIZE = {"Cortex-M0": "-O2", "Cortex-M4F": "-Os", "Cortex-M55": "-Os"}
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,8 @@ class Image:
         board: its board's id, or "host".
         model_sha256: of the ``.tflite`` file in it, as ``info%`` will say.
         flash_bytes: of the whole image; None on the host.
-        ram_bytes: of all variables, without the stack; None on the host.
+        ram_bytes: of all variables, and of the stacks that Arduino's or Zephyr's systems reserve;
+            None on the host.
         sketch: of an Arduino build, the folder with its ``sketch.yaml``, whose profile with the
             board's id says which platform it was built with.
     """
@@ -73,70 +74,84 @@ def build(
     """Build the firmware of one model for one board.
 
     Args:
-        board: an id of ``boards.toml`` with the build system "baremetal", or "host" for a program
-            of this computer.
-        folder: where the generated sources and the image go; ``folder/BOARD-PRECISION`` is
-            replaced.
+        board: an id of ``boards.toml``, or "host" for a program of this computer.
+        runtime: "tflm" on Arduino and Zephyr only, which bring TensorFlow Lite Micro.
+        folder: where the generated sources and the image go; ``folder/BOARD-PRECISION`` (and
+            ``-tflm``) is replaced.
 
     Raises:
-        UsageError: if the board is unknown, has another build system, or does not take the runtime.
-        ModelError: if the compiled runtime lacks an operator of the model.
-        MissingPackageError: if a tool is missing.
+        UsageError: if the board is unknown or does not take the runtime.
+        ModelError: if the runtime lacks an operator of the model.
+        MissingPackageError: if a tool is missing, or a Zephyr workspace.
         FlashError: if the image does not fit the board; the message says by how much.
     """
-    target = None if board == HOST else _bare_metal(board)
-    if runtime != "compiled":
+    target = None if board == HOST else find_board(board)
+    system = HOST if target is None else target.build_system
+    _check(board, system, runtime)
+    place = folder / "-".join((board, precision, *(() if runtime == "compiled" else (runtime,))))
+    shutil.rmtree(place, ignore_errors=True)
+    sources = place / "src"
+    sha256 = bundle.manifest.files[precision].sha256 if bundle.path(precision) else ""
+    export_format = system if system in PLATFORMS else "firmware"
+    options = ("--format", export_format, "--namespace", NAME, "--precision", precision)
+    facts = export_model(bundle.folder, sources, *options, "--runtime", runtime)
+    name, path = f"{bundle.manifest.name} in {precision}", place / f"{bundle.manifest.name}.elf"
+    if target is None:
+        built = _build_host(sources, path)
+    elif system == "arduino":
+        built = build_arduino(target, sources, place, name)
+    elif system == "zephyr":
+        built = build_zephyr(target, sources, place, name)
+    else:
+        built = _build_bare_metal(target, sources, path, name, int(facts["demo_images"]))
+    return Image(
+        built.path,
+        built.folder,
+        board,
+        precision,
+        runtime,
+        sha256,
+        built.flash_bytes,
+        built.ram_bytes,
+        built.sketch,
+    )
+
+
+def _check(board: str, system: str, runtime: Runtime) -> None:
+    """Refuse what cannot be built before any work."""
+    if system in PLATFORMS:
+        toolchain.find(PLATFORMS[system])
+    elif runtime != "compiled":
         raise UsageError(
             f"the runtime {runtime} is built for Arduino and Zephyr boards, expected compiled for "
             f"{board}"
         )
-    place = folder / f"{board}-{precision}"
-    shutil.rmtree(place, ignore_errors=True)
-    sources = place / "src"
-    sha256 = bundle.manifest.files[precision].sha256 if bundle.path(precision) else ""
-    options = ("--format", "firmware", "--namespace", NAME, "--precision", precision)
-    export_model(bundle.folder, sources, *options)
-    path = place / f"{bundle.manifest.name}.elf"
-    if target is None:
-        _build_host(sources, path)
-        return Image(path, place, board, precision, runtime, sha256, None, None)
-    _build_bare_metal(target, sources, path, f"{bundle.manifest.name} in {precision}")
-    symbols = _symbols(path)
-    flash, ram = symbols["flash_bytes"], symbols["static_ram_bytes"]
-    return Image(path, place, board, precision, runtime, sha256, flash, ram)
 
 
-def _bare_metal(name: str) -> Board:
-    board = find_board(name)
-    if board.build_system != "baremetal":
-        raise UsageError(
-            f"{name} is built with {board.platform}, expected a bare-metal board; "
-            "see `edgecxr boards`"
-        )
-    return board
-
-
-def _build_host(sources: Path, path: Path) -> None:
+def _build_host(sources: Path, path: Path) -> Built:
     compiler = toolchain.find(toolchain.HOST_CC)
     flags = ("-std=c99", "-O2", *_WARNINGS, f"-I{sources}")
     files = [*sorted(sources.glob("*.c")), PORTS / HOST / "host.c"]
     done = toolchain.run([compiler, *flags, *files, "-lm", "-o", path])
     if done.returncode != 0:
         raise FlashError(_why_no_build(compiler, done.stderr))
+    return Built(path, path.parent)
 
 
-def _build_bare_metal(board: Board, sources: Path, path: Path, model: str) -> None:
+def _build_bare_metal(board: Board, sources: Path, path: Path, model: str, demo: int) -> Built:
+    """With as many of the demo's images as the flash has room for."""
     compiler = toolchain.find(toolchain.ARM_GCC)
     port = PORTS / "baremetal"
     keep = int(board.ram_bytes >= _RAM_FOR_AN_IMAGE)
-    flags = [*_CORES[board.core], "-mthumb", "-ffunction-sections", "-fdata-sections", "-g"]
+    flags = [*toolchain.CORES[board.core], _OPTIMIZE[board.core], "-mthumb"]
+    flags += ["-ffunction-sections", "-fdata-sections", "-g"]
     flags += [*_WARNINGS, f"-DECX_KEEP_IMAGE={keep}", f"-I{sources}", f"-I{port}"]
 
-    def compile_one(source: Path) -> Path:
+    def compile_one(source: Path, *more: str) -> Path:
         made = path.parent / f"{source.name}.o"
         # GNU C for the ports only: they are written for one compiler.
         standard = "-std=gnu99" if source.parent == port else "-std=c99"
-        done = toolchain.run([compiler, standard, *flags, "-c", source, "-o", made])
+        done = toolchain.run([compiler, standard, *flags, *more, "-c", source, "-o", made])
         if done.returncode != 0:
             raise FlashError(_why_no_build(compiler, done.stderr))
         return made
@@ -147,27 +162,20 @@ def _build_bare_metal(board: Board, sources: Path, path: Path, model: str) -> No
         objects = list(pool.map(compile_one, files))
     script = ("-T", port / f"{board.build_target}.ld", f"-L{port}", "-nostartfiles")
     libraries = ("--specs=nano.specs", "--specs=nosys.specs", "-Wl,--gc-sections", "-lm")
-    done = toolchain.run([compiler, *flags, *script, *objects, *libraries, "-o", path])
-    if done.returncode != 0:
-        raise FlashError(_why_it_does_not_link(done.stderr, board, model))
+    for images in range(demo, -1, -1):
+        if images < demo:
+            compile_one(sources / DEMO, f"-DECX_DEMO_IMAGES={images}")
+        done = toolchain.run([compiler, *flags, *script, *objects, *libraries, "-o", path])
+        if done.returncode == 0:
+            symbols = _symbols(path)
+            return Built(path, path.parent, symbols["flash_bytes"], symbols["static_ram_bytes"])
+        if "`FLASH' overflowed" not in done.stderr:
+            break
+    raise FlashError(_why_it_does_not_link(done.stderr, board, model))
 
 
 def _why_no_build(compiler: str, said: str) -> str:
     return f"{compiler} could not build the firmware: {toolchain.first_error(said)}"
-
-
-def too_big(board: Board, model: str, what: str, missing: int, size: int) -> str:
-    """One sentence for a model that has no room.
-
-    Args:
-        what: "flash" or "RAM".
-        missing: bytes.
-        size: bytes that the board has.
-    """
-    return (
-        f"{model} needs {missing:,} bytes more {what} than the {size:,} of {board.id}; choose a "
-        "larger board or a smaller model"
-    )
 
 
 def _why_it_does_not_link(said: str, board: Board, model: str) -> str:

@@ -36,6 +36,12 @@ ARM_GCC = Tool(
     "on Debian and Ubuntu `apt install gcc-arm-none-eabi libnewlib-arm-none-eabi`, elsewhere from "
     "developer.arm.com",
 )
+CORES: dict[str, tuple[str, ...]] = {
+    "Cortex-M0": ("-mcpu=cortex-m0",),
+    "Cortex-M4F": ("-mcpu=cortex-m4", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"),
+    "Cortex-M55": ("-mcpu=cortex-m55", "-mfloat-abi=hard"),
+}
+"""A core as ``boards.toml`` names it, and the flags that choose it."""
 HOST_CC = Tool("cc", (), "install gcc or clang")
 QEMU = Tool(
     "qemu-system-arm",

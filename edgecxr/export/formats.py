@@ -7,18 +7,23 @@ FORMATS whose function imports it. The command line and its help read this table
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from edgecxr.core.files import new_folder, write_atomic
+from edgecxr.core.files import new_folder, refuse_existing, write_atomic
 from edgecxr.errors import OutputError
 
 if TYPE_CHECKING:
+    from edgecxr.export.demo import DemoImage
     from edgecxr.export.source import Source
 
 DEFAULT_NAMESPACE = "edgecxr_model"
+Runtime = Literal["compiled", "tflm"]
+ZIP = ".zip"
 
 
 @dataclass(frozen=True)
@@ -29,10 +34,14 @@ class Settings:
         arena: TFLM's arena in bytes; None means that it is measured.
         namespace: of the generated C++, prefix of the generated C's names, so that two models can
             live in one image.
+        runtime: what runs the model in firmware.
+        demo: images to build into firmware, each of the model's height and width.
     """
 
     arena: int | None = None
     namespace: str = DEFAULT_NAMESPACE
+    runtime: Runtime = "compiled"
+    demo: tuple[DemoImage, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -40,7 +49,7 @@ class Export:
     """What a format gives: files by name, and what there is to say about them.
 
     Attributes:
-        files: file name → content.
+        files: file name → content; a name may hold folders, "src/model.c".
         facts: JSON values, merged into the report of ``export --json``.
         lines: the same for a person, (what, value).
         next_step: what to do with the files, one sentence.
@@ -54,10 +63,15 @@ class Export:
 
 @dataclass(frozen=True)
 class Format:
-    """A format's help text, and what renders it (pure: the same source gives the same bytes)."""
+    """A format's help text, and what renders it (pure: the same source gives the same bytes).
+
+    Attributes:
+        application: whether the whole firmware is in it, so that a runtime can be chosen.
+    """
 
     help: str
     render: Callable[[Source, Settings], Export]
+    application: bool = False
 
 
 def _tflm(source: Source, settings: Settings) -> Export:
@@ -73,36 +87,69 @@ def _c(source: Source, settings: Settings) -> Export:
 
 
 def _firmware(source: Source, settings: Settings) -> Export:
-    from edgecxr.export.compiled.firmware import render
+    from edgecxr.export.firmware import render
 
     return render(source, settings)
 
 
+def _arduino(source: Source, settings: Settings) -> Export:
+    from edgecxr.export.platforms import render_arduino
+
+    return render_arduino(source, settings)
+
+
+def _zephyr(source: Source, settings: Settings) -> Export:
+    from edgecxr.export.platforms import render_zephyr
+
+    return render_zephyr(source, settings)
+
+
 FORMATS: dict[str, Format] = {
     "c": Format("plain C for exactly this model, without an interpreter", _c),
-    "firmware": Format("the same with the whole firmware but a board's port", _firmware),
     "tflm": Format("C++ arrays, op resolver and arena size for TensorFlow Lite Micro", _tflm),
+    "firmware": Format("a runtime with the whole firmware but a board's port", _firmware, True),
+    "arduino": Format("firmware as a library for the Arduino IDE, --out X.zip", _arduino, True),
+    "zephyr": Format("firmware as a module for Zephyr, with a sample", _zephyr, True),
 }
 
 
-def write_export(export: Export, folder: Path, *, force: bool = False) -> None:
-    """Write all files into a new ``folder``, or none.
+def write_export(export: Export, out: Path, *, force: bool = False) -> None:
+    """Write all files into a new folder, or into one ``.zip`` if ``out`` ends so; all or none.
+
+    The files of a ``.zip`` lie in one folder with its name, as the Arduino IDE wants it, and carry
+    no time: the same export gives the same bytes.
 
     Raises:
-        OutputError: if ``folder`` exists and ``force`` is false, or holds anything that this
-            export would not write: replacing it would lose that.
+        OutputError: if ``out`` exists and ``force`` is false, or is a folder that holds anything
+            that this export would not write: replacing it would lose that.
     """
-    if force and folder.exists():
-        _refuse_strangers(folder, set(export.files))
-    with new_folder(folder, force=force) as temporary:
+    if out.suffix == ZIP:
+        refuse_existing(out, force)
+        write_atomic(out, _zipped(export, out.stem))
+        return
+    if force and out.exists():
+        _refuse_strangers(out, set(export.files))
+    with new_folder(out, force=force) as temporary:
         for name, content in export.files.items():
             write_atomic(temporary / name, content)
+
+
+def _zipped(export: Export, folder: str) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in sorted(export.files.items()):
+            entry = zipfile.ZipInfo(f"{folder}/{name}")  # its date is 1980
+            entry.external_attr = 0o644 << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, content)
+    return buffer.getvalue()
 
 
 def _refuse_strangers(folder: Path, ours: set[str]) -> None:
     if not folder.is_dir():
         raise OutputError(f"{folder} is a file, expected a folder; choose another --out")
-    stranger = next((p.name for p in sorted(folder.iterdir()) if p.name not in ours), None)
+    found = (p.relative_to(folder).as_posix() for p in sorted(folder.rglob("*")) if not p.is_dir())
+    stranger = next((name for name in found if name not in ours), None)
     if stranger is not None:
         raise OutputError(
             f"{folder} holds {stranger}, which this export does not write, and --force would "

@@ -24,6 +24,10 @@ typedef struct {
   uint32_t static_ram_bytes; /* of all variables, without the stack */
 } ecx_board;
 
+/* Make ready. Only where the port's main is not its own (Arduino, Zephyr): call it once, before
+ * ecx_app_run. */
+void ecx_port_start(void);
+
 const ecx_board *ecx_port_board(void);
 
 /* The next byte, 0 to 255, or one of the two negative values above. */

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.engine.measure import HERE, M4, PORT, STARTUP, emulate, run_tool
+from edgecxr.core.firmware import KERNELS
+from edgecxr.deploy.toolchain import ARM_GCC
 from edgecxr.export.compiled.emit import C_TYPES, emit
-from edgecxr.export.compiled.kernel_files import KERNELS
 from edgecxr.export.compiled.plan import Plan
 from tests.export.compiled.host import CTYPES
 
@@ -81,7 +82,7 @@ class Board:
         self.objects = []
         for source in sorted([*KERNELS.glob("*.c"), *KERNELS.glob("*.S"), *STARTUP]):
             self.objects.append(str(folder / f"{source.stem}.o"))
-            run_tool("arm-none-eabi-gcc", *FLAGS, "-c", str(source), "-o", self.objects[-1])
+            run_tool(ARM_GCC, *FLAGS, "-c", str(source), "-o", self.objects[-1])
 
     def run(
         self, folder: Path, plans: Sequence[Plan], inputs: Sequence[NDArray[Any]]
@@ -105,7 +106,7 @@ class Board:
         )
         specs = ("--specs=nano.specs", "--specs=nosys.specs", "-Wl,--gc-sections", "-lm")
         files = (str(main), *sources, *self.objects)
-        run_tool("arm-none-eabi-gcc", *FLAGS, *link, *files, *specs, "-o", str(elf))
+        run_tool(ARM_GCC, *FLAGS, *link, *files, *specs, "-o", str(elf))
         blob = np.frombuffer(b"".join(x.tobytes() for x in inputs), np.uint8)
         printed = emulate(M4, elf, blob)
         assert "behind" not in printed

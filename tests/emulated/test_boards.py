@@ -16,7 +16,8 @@ import pytest
 
 from edgecxr.core.board import boards, find_board
 from edgecxr.core.bundle import Bundle
-from edgecxr.deploy.build import PORTS, Image, build
+from edgecxr.core.firmware import PORTS
+from edgecxr.deploy.build import Image, build
 from edgecxr.deploy.emulate import emulated
 from edgecxr.errors import FlashError
 from tests.emulated.conftest import CXR3

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.engine.measure import compile_model, run_tool
-from edgecxr.export.compiled.kernel_files import KERNELS
+from edgecxr.core.firmware import KERNELS
+from edgecxr.deploy.toolchain import ARM_GCC
 
 STRICT = ("-mthumb", "-O2", "-Wall", "-Wextra", "-Werror", "-Wconversion", f"-I{KERNELS}")
 CORES = {
@@ -27,7 +28,7 @@ def test_kernels(core: str, tmp_path: Path) -> None:
         if source.suffix == ".S":
             flags = (f"-mcpu={core}", *CORES[core], "-mthumb", f"-I{KERNELS}")
         output = str(tmp_path / f"{source.stem}.o")
-        run_tool("arm-none-eabi-gcc", *flags, "-c", str(source), "-o", output)
+        run_tool(ARM_GCC, *flags, "-c", str(source), "-o", output)
 
 
 @pytest.mark.parametrize("language", ["c99", "c++11"])
@@ -37,4 +38,4 @@ def test_generated_code(language: str, cxr3: bytes, tmp_path: Path) -> None:
         kind = ("-x", "c++") if language == "c++11" else ("-x", "c", "-pedantic")
         command = (f"-mcpu={core}", *flags, *STRICT, *kind, f"-std={language}", f"-I{tmp_path}")
         model, output = str(tmp_path / "model.c"), str(tmp_path / "model.o")
-        run_tool("arm-none-eabi-gcc", *command, "-c", model, "-o", output)
+        run_tool(ARM_GCC, *command, "-c", model, "-o", output)

@@ -14,6 +14,7 @@ from edgecxr.export.compiled.layers import Constant, Layer, Value, Window
 from edgecxr.export.compiled.plan import Plan, Ring
 from edgecxr.export.compiled.schedule import Segment
 from edgecxr.export.cpp import float_literal, string_literal
+from edgecxr.export.pixels import FLOAT_PIXEL, pixel_values
 
 C_TYPES = {"int8": "int8_t", "uint8": "uint8_t", "float32": "float"}
 SUFFIXES = {"int8": "s8", "uint8": "s8", "float32": "f32"}
@@ -407,10 +408,7 @@ def _pixel_table(x: Value) -> Constant | None:
     """(pixel - 128) / 128 in the input's quantization, where that is not just pixel - 128."""
     if x.dtype == "float32" or (x.dtype == "int8" and (x.scale, x.zero_point) == (1 / 128, 0)):
         return None
-    steps = np.rint((np.arange(256) - 128) / (128 * x.scale)) + x.zero_point
-    limits = np.iinfo(x.dtype)
-    values = np.clip(steps, limits.min, limits.max).astype(x.dtype).view(np.int8)
-    return Constant("pixel_values", "int8_t", values)
+    return Constant("pixel_values", "int8_t", pixel_values(x.dtype, x.scale, x.zero_point))
 
 
 def _pixels(x: Value) -> str:
@@ -419,8 +417,8 @@ def _pixels(x: Value) -> str:
         return f"  ecx_table_u8(pixels, (int8_t *)to, {x.row_elements}, pixel_values);\n"
     if x.dtype == "int8":
         return f"  ecx_pixels_s8(pixels, to, {x.row_elements});\n"
-    value = "((float)pixels[i] - 128.0f) * (1.0f / 128.0f)"
-    return f"  for (uint32_t i = 0; i < {x.row_elements}u; ++i) {{\n    to[i] = {value};\n  }}\n"
+    turn = f"uint32_t i = 0; i < {x.row_elements}u; ++i"
+    return f"  for ({turn}) {{\n    to[i] = {FLOAT_PIXEL};\n  }}\n"
 
 
 def _finish(emitter: _Emitter) -> str:

@@ -1,17 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the C sources are: beside this package where it is installed, else in the repository."""
+"""The C sources that are copied beside a model."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-_INSTALLED = Path(__file__).parent / "c"
-_REPOSITORY = Path(__file__).parents[3] / "firmware" / "src"
-
-#: The folder of the firmware's ecx_*.h and ecx_*.c.
-APPLICATION = _INSTALLED if _INSTALLED.is_dir() else _REPOSITORY
-#: The folder of the kernels' ecx_*.h, ecx_*.c and ecx_*.S.
-KERNELS = APPLICATION / "kernels"
+from edgecxr.core.firmware import APPLICATION, KERNELS
 
 
 def kernel_files() -> dict[str, str]:

@@ -5,7 +5,6 @@
 #ifndef ECX_DSP_TILE_H
 #define ECX_DSP_TILE_H
 
-#include <arm_acle.h>
 #include <string.h>
 
 #include "ecx_kernels.h"
@@ -20,16 +19,21 @@ ECX_INLINE uint32_t ecx_load_4(const int8_t *x) {
   return word;
 }
 
-/* Bytes 0 and 2, or 1 and 3, as two int16. */
+/* Bytes 0 and 2, or 1 and 3, as two int16. Assembly, since arm_acle.h has SIMD from GCC 10 on only,
+ * and Arduino's Nano 33 is built with GCC 7. */
 ECX_INLINE uint32_t ecx_even(uint32_t word) {
-  return (uint32_t)__sxtb16((int8x4_t)word);
+  uint32_t pair;
+  __asm__("sxtb16 %0, %1" : "=r"(pair) : "r"(word));
+  return pair;
 }
 ECX_INLINE uint32_t ecx_odd(uint32_t word) {
   return ecx_even(word >> 8 | word << 24);
 }
 
 ECX_INLINE int32_t ecx_mac(uint32_t x, uint32_t w, int32_t sum) {
-  return __smlad((int16x2_t)x, (int16x2_t)w, sum);
+  int32_t total;
+  __asm__("smlad %0, %1, %2, %3" : "=r"(total) : "r"(x), "r"(w), "r"(sum));
+  return total;
 }
 
 /* The five instructions that are TFLite's double rounding for |sum| < 2^30 and 1 <= shift <= 31:

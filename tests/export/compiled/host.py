@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from edgecxr.core.firmware import KERNELS
 from edgecxr.export.compiled.build import build_model
 from edgecxr.export.compiled.emit import emit
 from edgecxr.export.compiled.fast_layers import use_fast_kernels
-from edgecxr.export.compiled.kernel_files import KERNELS
 from edgecxr.export.compiled.plan import Plan, make_plan
 from edgecxr.export.compiled.schedule import streamable
 from edgecxr.export.reader import read_tflite

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from edgecxr.core.firmware import KERNELS
 from edgecxr.export.compiled.compile import compile_graph
 from edgecxr.export.compiled.emit import emit
-from edgecxr.export.compiled.kernel_files import KERNELS
 from edgecxr.export.reader import read_tflite
 from tests.export.compiled.graphs import RandomGraph, graphs
 from tests.export.compiled.host import WARNINGS, cc, plan_of
