@@ -85,7 +85,7 @@ def flash(
     way = way_of(chosen, Wish(port, probe, Computer()))
     bundle = Bundle.open(model)
     name = f"{bundle.manifest.name} in {bundle.path(precision.value).stem}"
-    target, why_not = _target(way, dry_run)
+    target, why_not = _target(way, chosen, dry_run)
     with nullcontext(out) if out else tempfile.TemporaryDirectory(prefix="edgecxr-") as folder:
         common.note(f"Building {name} for {chosen.name} …")
         image = build(
@@ -112,15 +112,17 @@ def flash(
         )
 
 
-def _target(way: Way, dry_run: bool) -> tuple[Target | None, str | None]:
-    """The attached board; a dry run goes on without one, or without a tool, and says why."""
+def _target(way: Way, board: Board, dry_run: bool) -> tuple[Target | None, str | None]:
+    """The attached board; a dry run goes on without one, or without pyOCD, and says why."""
     from edgecxr.errors import DeviceError, MissingPackageError
 
     try:
         way.check()
         return way.find(), None
     except (DeviceError, MissingPackageError) as error:
-        if not dry_run:
+        # The other tools build too: without them there is nothing to show.
+        needed = isinstance(error, MissingPackageError) and board.flasher != "pyocd"
+        if needed or not dry_run:
             raise
         common.note(f"Not ready to be written: {error}")
         return None, str(error)

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from edgecxr.core.board import Board, boards
-from edgecxr.deploy.build import Image, too_big
+from edgecxr.deploy.build import Image
+from edgecxr.deploy.built import too_big
 from edgecxr.deploy.flash_way import Way, Wish
 from edgecxr.errors import FlashError, UsageError
 
