@@ -57,7 +57,7 @@ def flash(
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="Keep the firmware there, in BOARD-PRECISION (default: a temporary folder).",
+            help="Keep the firmware in this new folder (default: a temporary one).",
             show_default=False,
         ),
     ] = None,
@@ -80,9 +80,12 @@ def flash(
     from edgecxr.deploy.build import build
     from edgecxr.deploy.flash import check_fits, way_of
     from edgecxr.deploy.flash_way import Wish
+    from edgecxr.errors import OutputError
 
     chosen = find_board(board)
     way = way_of(chosen, Wish(port, probe, Computer()))
+    if out is not None and out.exists():
+        raise OutputError(f"{out} is there already, expected a new folder for --out; name another")
     bundle = Bundle.open(model)
     name = f"{bundle.manifest.name} in {bundle.path(precision.value).stem}"
     target, why_not = _target(way, chosen, dry_run)
