@@ -7,13 +7,16 @@ import pytest
 
 from edgecxr.core.bundle import Bundle
 from edgecxr.deploy.build import build
-from edgecxr.errors import UsageError
+from edgecxr.errors import MissingPackageError, UsageError
 
 CXR3 = Path(__file__).parents[2] / "models" / "cxr3"
 
 
-def test_a_board_that_is_not_bare_metal_is_refused_before_any_work(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="nano33 is built with Arduino core"):
+def test_a_board_whose_tool_is_missing_is_refused_before_any_work(
+    tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(MissingPackageError, match=r"arduino-cli 1\.3 or newer was not found"):
         build(Bundle.open(CXR3), "nano33", folder=tmp_path)
     assert not list(tmp_path.iterdir())
 
