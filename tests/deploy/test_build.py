@@ -69,7 +69,7 @@ def test_without_a_zephyr_workspace_the_way_to_one_is_said(
     script = "case $1 in --version) echo West version: v1.5.0;; *) exit 1;; esac"
     tool(tmp_path, "west", script, monkeypatch)
     monkeypatch.delenv("ZEPHYR_BASE", raising=False)
-    with pytest.raises(MissingPackageError, match="no Zephyr workspace was found.*west init -l"):
+    with pytest.raises(MissingPackageError, match=r"no Zephyr workspace was found.*west init -l"):
         build_zephyr(find_board("nrf52840dk"), tmp_path, tmp_path, "cxr3")
 
 

@@ -142,7 +142,7 @@ def test_both_runtimes_say_the_same_of_the_model() -> None:
         assert match is not None
         found.append(match[0].splitlines())
     differing = [(a, b) for a, b in zip(*found, strict=True) if a != b]
-    assert [a for a, _ in differing][0] == '    "compiled",'
+    assert differing[0][0] == '    "compiled",'
     assert len(differing) == 2  # the runtime, and what it takes of RAM
 
 
