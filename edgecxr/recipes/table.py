@@ -32,8 +32,8 @@ of the mean over the seeds; those of int8 − float32 are paired. Guessing: with
 Hours are of training, all seeds together, on one core. This file is made from
 [results/papers.json](results/papers.json).
 
-**For research and teaching. Not a medical device.** Read what follows the table before comparing: the
-images, their size, the split or the network are seldom quite the paper's.
+**For research and teaching. Not a medical device.** Read what follows the table before comparing:
+the images, their size, the split or the network are seldom quite the paper's.
 """
 
 
