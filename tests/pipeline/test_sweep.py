@@ -8,6 +8,8 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +50,7 @@ def parent_of(process: int) -> int:
 
 def wait_for_epoch(process: subprocess.Popen[str], out: Path, name: str) -> int:
     """The process that trains a trial, once its first epoch is on the disk."""
-    deadline = time.monotonic() + 180
+    deadline = time.monotonic() + 600
     while not (out / f"{name}.training" / "state.json").exists():
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
@@ -57,8 +59,15 @@ def wait_for_epoch(process: subprocess.Popen[str], out: Path, name: str) -> int:
     return training
 
 
-def start(arguments: list[str]) -> subprocess.Popen[str]:
-    return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+@contextmanager
+def started(arguments: list[str]) -> Iterator[subprocess.Popen[str]]:
+    """A command that does not outlive the test."""
+    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def weights(bundle: Path) -> list[np.ndarray]:
@@ -83,13 +92,13 @@ def same_models(first: Path, second: Path) -> bool:
 @pytest.mark.slow
 def test_what_is_killed_or_interrupted_loses_nothing(phantoms: Path, tmp_path: Path) -> None:
     disturbed, straight = tmp_path / "disturbed", tmp_path / "straight"
-    process = start(sweep_command(phantoms, disturbed, LONG))
-    os.kill(parent_of(wait_for_epoch(process, disturbed, "seed=1")), signal.SIGKILL)
-    os.kill(wait_for_epoch(process, disturbed, "seed=2"), signal.SIGKILL)
-    for name in ("seed=1", "seed=2"):
-        wait_for_epoch(process, disturbed, name)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    with started(sweep_command(phantoms, disturbed, LONG)) as process:
+        os.kill(parent_of(wait_for_epoch(process, disturbed, "seed=1")), signal.SIGKILL)
+        os.kill(wait_for_epoch(process, disturbed, "seed=2"), signal.SIGKILL)
+        for name in ("seed=1", "seed=2"):
+            wait_for_epoch(process, disturbed, name)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert json.loads(out) == {"error": "interrupted", "exit_code": 130}
     assert "seed=1: its worker died (WorkerCrashedError); it goes on after epoch" in err
