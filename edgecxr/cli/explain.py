@@ -221,7 +221,9 @@ def _text(report: dict[str, object]) -> str:
     cells = report["cells"]
     size = "×".join(map(str, cells)) if isinstance(cells, list) else ""
     where = f"Grad-CAM at {report['layer']}, {size} cells"
-    inside = f"{share('in_lungs')} % of the heat lies in the lungs (an estimate)"
+    inside = "nothing here speaks for the class, so there is no heat"
+    if report["in_lungs"] is not None:
+        inside = f"{share('in_lungs')} % of the heat lies in the lungs (an estimate)"
     even = f"evenly spread heat would have {share('lung_area')} % there"
     if "file" in report:
         head = f"{report['file']}: {report['label']}; shown is what speaks for "

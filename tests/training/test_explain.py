@@ -90,3 +90,14 @@ def test_the_picture_shows_the_image_and_the_heat_beside_it(bundle: Bundle, tmp_
     reddish = right[..., 0] - right[..., 2]
     assert reddish[48:144, 48:144].mean() > 60 > reddish[240:336, 240:336].mean() + 30
     assert run(asked) == 1  # it is there already
+
+
+def test_no_heat_is_said_in_words(bundle: Bundle, tmp_path: Path, capsys) -> None:
+    from PIL import Image
+
+    from edgecxr.cli.main import run
+
+    Image.fromarray(np.full((96, 96), 128, np.uint8)).save(tmp_path / "x.png")
+    out = ["--out", str(tmp_path / "out.png")]
+    assert run(["explain", str(tmp_path / "x.png"), "--model", str(bundle.folder), *out]) == 0
+    assert "nothing here speaks for the class" in capsys.readouterr().out
