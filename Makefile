@@ -11,10 +11,12 @@ READY := $(VENV)/.ready
 DATA ?=
 MODEL ?= runs/$(if $(DATA),$(shell basename '$(DATA)' .csv),phantom)
 EPOCHS ?= 60
+# Of `make papers`: PAPERS= runs the full settings.
+PAPERS ?= --reduced
 SOURCE = $(if $(DATA),$(DATA),runs/phantoms)
 FIRMWARE = firmware/generated/$(shell basename '$(MODEL)')
 
-.PHONY: help setup tools quantize test test-all lint format benchmark pictures clean
+.PHONY: help setup tools quantize test test-all lint format benchmark papers pictures clean
 .DELETE_ON_ERROR:
 
 help:
@@ -23,6 +25,7 @@ help:
 	@echo 'make test                          lint, types and tests'
 	@echo 'make test-all                      the slow tests too'
 	@echo 'make benchmark                     instructions, RAM and flash of the compiled runtime'
+	@echo 'make papers DATA_ROOT=dir           every experiment of the papers, at its reduced setting'
 	@echo 'make format                        format the code'
 
 setup: $(READY)
@@ -79,6 +82,15 @@ format: $(READY)
 
 benchmark: tools $(READY)
 	@$(BIN)/python benchmarks/engine/run.py
+
+# Without DATA_ROOT on a few phantoms, to see that every recipe runs; then nothing is recorded.
+papers: $(READY)
+ifdef DATA_ROOT
+	@$(BIN)/edgecxr reproduce --all $(PAPERS) --data-root '$(DATA_ROOT)' \
+		--results benchmarks/results/papers.json --page benchmarks/README.md
+else
+	@$(BIN)/edgecxr reproduce --all --quick
+endif
 
 pictures: $(READY)
 	@$(BIN)/python scripts/pictures.py

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -13,7 +15,7 @@ from numpy.typing import NDArray
 
 from edgecxr.bench.device import Device
 from edgecxr.bench.on_device import milliseconds
-from edgecxr.bench.protocol import Scores
+from edgecxr.bench.protocol import BoardDecision, Inference, Scores
 from edgecxr.bench.reference import Reference
 from edgecxr.bench.runtimes import REFERENCE
 from edgecxr.core.interpreter import Interpreter, open_interpreter
@@ -24,13 +26,18 @@ class Answer:
     """What was found in one image.
 
     Attributes:
+        raw: scores as the model gave them, int8 or float32, shape (classes,).
         scores: float32, shape (classes,), 0 to 1.
+        decision: the device's own; None on the host, and without rules.
         latency_ms: of the inference alone; None where the device counts instructions.
-        agrees: whether the host finds the same class, and scores within rounding; None on the host.
-        bit_exact: whether the host's scores are the very same; None on the host.
+        agrees: whether the host finds the same class, and scores within rounding; None on the host,
+            and where the host does not know the image.
+        bit_exact: whether the host's scores are the very same; None likewise.
     """
 
+    raw: Scores
     scores: NDArray[np.float32]
+    decision: BoardDecision | None = None
     latency_ms: float | None = None
     instructions: int | None = None
     agrees: bool | None = None
@@ -41,6 +48,8 @@ class Classifier(Protocol):
     """Gives an answer for uint8 pixels of shape (height, width)."""
 
     def classify(self, image: NDArray[np.uint8]) -> Answer: ...
+
+    def demo(self, pixels: Mapping[str, NDArray[np.uint8]]) -> Iterator[tuple[str, Answer]]: ...
 
 
 class OnHost:
@@ -60,7 +69,12 @@ class OnHost:
         self.interpreter.run(encoded)
         elapsed = time.perf_counter_ns() - start
         raw: Scores = self.interpreter.result()[np.newaxis].copy()
-        return Answer(self.interpreter.dequantize(raw)[0], latency_ms=elapsed / 1e6)
+        return Answer(raw[0], self.interpreter.dequantize(raw)[0], latency_ms=elapsed / 1e6)
+
+    def demo(self, pixels: Mapping[str, NDArray[np.uint8]]) -> Iterator[tuple[str, Answer]]:
+        """What this host says of the images that a board's firmware has, each by its name."""
+        for name, image in pixels.items():
+            yield name, self.classify(image)
 
 
 class OnDevice:
@@ -80,19 +94,43 @@ class OnDevice:
         Raises:
             DeviceError: if no good result comes in time.
         """
-        found = self.device.classify(image)
-        ours = self.interpreter.raw(image[np.newaxis])
+        return self._compared(self.device.classify(image), image)
+
+    def demo(self, pixels: Mapping[str, NDArray[np.uint8]]) -> Iterator[tuple[str, Answer]]:
+        """What the board says of the images in its firmware, each by its name.
+
+        Args:
+            pixels: those images as this host knows them, by name. One whose CRC-32 is another's
+                is not compared.
+
+        Raises:
+            DeviceError: if the board has none, or if no good result comes in time.
+        """
+        for shown in self.device.demo():
+            image = pixels.get(shown.image)
+            known = image is not None and zlib.crc32(image.tobytes()) == shown.found.image_crc
+            yield shown.image, self._compared(shown.found, image if known else None)
+
+    def _compared(self, found: Inference, image: NDArray[np.uint8] | None) -> Answer:
         theirs: Scores = found.scores[np.newaxis]
+        counted = self.device.info.clock == "instructions"
+        answer = Answer(
+            raw=found.scores,
+            decision=found.decision,
+            scores=self.interpreter.dequantize(theirs)[0],
+            latency_ms=milliseconds(found.ticks, self.device.info),
+            instructions=found.ticks if counted else None,
+        )
+        if image is None:
+            return answer
+        ours = self.interpreter.raw(image[np.newaxis])
         quantized = self.interpreter.precision == "int8"
         step = self.interpreter.output.scale if quantized else 1.0
         reference = Reference(REFERENCE, ours, step)
         same_class = int(ours.argmax()) == int(theirs.argmax())
         close = float(reference.differences(theirs)[0]) <= reference.tolerance
-        counted = self.device.info.clock == "instructions"
-        return Answer(
-            scores=self.interpreter.dequantize(theirs)[0],
-            latency_ms=milliseconds(found.ticks, self.device.info),
-            instructions=found.ticks if counted else None,
+        return replace(
+            answer,
             agrees=same_class and close,
             bit_exact=theirs.tobytes() == ours.tobytes(),
         )

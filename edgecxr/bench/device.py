@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecxr.bench import protocol
-from edgecxr.bench.protocol import DeviceInfo, Inference, LineReader, WireError
+from edgecxr.bench.protocol import Demo, DeviceInfo, Inference, LineReader, WireError
 from edgecxr.bench.transport import Transport
 from edgecxr.errors import DeviceError, VerificationError
 
@@ -91,6 +91,19 @@ class Device:
             return self._infer(pixels, warmup)
 
         return self._exchange(once)
+
+    def demo(self) -> list[Demo]:
+        """Let the board classify the images that are built into its firmware.
+
+        Raises:
+            DeviceError: if it has none, or if no good result comes in time.
+        """
+        if not self.info.demo_images:
+            raise DeviceError(
+                f"expected demo images in the firmware of {self.name}, found none: its flash has "
+                "no room for them, or it is older; classify image files instead"
+            )
+        return self._exchange(lambda: protocol.parse_demo(self._ask(protocol.DEMO), self.info))
 
     def _opened(self) -> DeviceInfo:
         self._deadline = self._line.now() + self._limit_s

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from edgecxr.bench.device import Device
 from edgecxr.bench.host import Progress
-from edgecxr.bench.protocol import DeviceInfo, Scores
+from edgecxr.bench.protocol import BoardDecision, DeviceInfo, Inference, Scores
 from edgecxr.bench.record import Record
 from edgecxr.bench.reference import Reference
+from edgecxr.core.decision import Verdict
 from edgecxr.core.metrics import wilson
 from edgecxr.core.result import BenchRow, Latency
 
+Judge = Callable[[Scores], Verdict | None]
 _WARMUP = 1
 _RANDOM_IMAGES = 8
 
@@ -29,6 +31,7 @@ def run_on_device(
     reference: Reference,
     record: Record,
     *,
+    judge: Judge = lambda _: None,
     progress: Progress,
 ) -> BenchRow:
     """Send every image that the record does not have yet, and make one row of all answers.
@@ -39,6 +42,8 @@ def run_on_device(
         model: the file that the firmware was made from; :func:`check_model` has seen to that.
         images: uint8 pixels, shape (N, height, width).
         truth: class indices, shape (N,), or None to measure no accuracy.
+        judge: the bundle's rules for this model; what the device makes of its own scores is
+            compared with what they make of them here.
 
     Raises:
         DeviceError: if the device does not go on answering.
@@ -57,6 +62,7 @@ def run_on_device(
     figures = {
         **_accuracy(raw, truth),
         **_agreement(raw, reference),
+        **_decisions(answers, judge, info),
         **_duration(ticks, info),
         "tried_again": device.retries,
     }
@@ -100,6 +106,26 @@ def _agreement(raw: Scores, reference: Reference) -> dict[str, object]:
     }
 
 
+def _decisions(answers: Sequence[Inference], judge: Judge, info: DeviceInfo) -> dict[str, object]:
+    """A device without rules decides nothing, which is a difference if the bundle has some."""
+    ours = [judge(each.scores) for each in answers]
+    same = [
+        decides_alike(each.decision, verdict, info.labels)
+        for each, verdict in zip(answers, ours, strict=True)
+        if verdict is not None
+    ]
+    return {"same_decision": float(np.mean(same))} if same else {}
+
+
+def decides_alike(found: BoardDecision | None, ours: Verdict, labels: Sequence[str]) -> bool:
+    """Whether a device's decision is that of this host's rule on the same scores."""
+    return found is not None and (found.label, found.uncertain, found.possible) == (
+        labels[ours.top],
+        ours.uncertain,
+        tuple(labels[index] for index in ours.included),
+    )
+
+
 def milliseconds(ticks: float, info: DeviceInfo) -> float | None:
     """A time on the device's clock; None where that counts instructions, or has no known rate."""
     if info.clock == "us":
@@ -133,12 +159,22 @@ def mismatch(row: BenchRow, reference: Reference) -> str | None:
     """A sentence if the device's scores are not those of the host, as far as they must be."""
     found = row.max_score_difference
     if found is None or found <= reference.tolerance:
-        return None
+        return _other_decisions(row)
     same = row.bit_exact_with_host or 0.0
     return (
         f"expected {row.device} to give the scores of {reference.runtime} on this host, found "
         f"{100 * (1 - same):.1f} % of the images with others, by up to {found:.2g}; "
         "build the firmware again, and report it if that does not help"
+    )
+
+
+def _other_decisions(row: BenchRow) -> str | None:
+    if row.same_decision is None or row.same_decision == 1:
+        return None
+    return (
+        f"expected {row.device} to decide as the bundle's rules do, found "
+        f"{100 * (1 - row.same_decision):.1f} % of the images decided otherwise, or not at all; "
+        "flash it again, so that it gets the bundle's thresholds"
     )
 
 

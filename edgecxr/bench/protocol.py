@@ -34,13 +34,17 @@ SYNC = b"%"
 READY = "m-ready"
 LOAD_DONE = "m-load-done"
 INFO = "info"
+DEMO = "demo"
 
 _CHECK = re.compile(r"m-check-\[([0-9A-Fa-f]{8})\]")
 _IMAGE = re.compile(r"m-image-\[([0-9A-Fa-f]{8})\]")
 _LAP = re.compile(r"m-lap-us-(\d{1,20})")
 _START = re.compile(r"m-infer-start-(\d{1,9})")
 _SCORES = re.compile(r"m-scores-\[([0-9a-fA-F,\-]+)\]")
+_DECISION = re.compile(r"m-decision-\[(\{.+\})\]")
+_CYCLES = re.compile(r"m-cycles-(\d{1,20})")
 _INFO = re.compile(r"m-info-\[(.+)\]")
+_DEMO = re.compile(r"m-demo-\[(.+)\]")
 _REFUSAL = re.compile(r"e-\[(.*)\]")
 _LAP_MODULUS = 1 << 32
 
@@ -66,6 +70,7 @@ class DeviceInfo(BaseModel):
         stack_bytes: the most that was used since the start.
         keeps_image: whether the device holds a whole image, so that it can run it again.
         db_raw: whether it takes an image in one piece; else in lines of hexadecimal digits.
+        demo_images: how many are built into the firmware.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
@@ -88,12 +93,28 @@ class DeviceInfo(BaseModel):
     stack_bytes: int | None = None
     keeps_image: bool = True
     db_raw: bool = True
+    demo_images: int | None = None
 
     @property
     def image_bytes(self) -> int:
         """Pixels of an image; the board receives one byte for each."""
         height, width, _ = self.input
         return height * width
+
+
+class BoardDecision(BaseModel):
+    """What a device makes of its own scores.
+
+    Attributes:
+        label: of the top class.
+        possible: the classes in the set, in the order of the labels.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    label: str
+    uncertain: bool
+    possible: tuple[str, ...] = Field(alias="set", min_length=1)
 
 
 @dataclass(frozen=True)
@@ -104,12 +125,27 @@ class Inference:
         scores: as the model gave them, int8 or float32, shape (classes,).
         ticks: of the device's clock, from before the first to after the last of ``runs``.
         image_crc: CRC-32 of the image that the scores are of.
+        decision: None if the firmware's bundle has no rules.
     """
 
     scores: Scores
     ticks: int
     runs: int
     image_crc: int
+    decision: BoardDecision | None = None
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What a board found in one of its own images.
+
+    Attributes:
+        image: its name.
+        found: as after ``infer%``, of one run.
+    """
+
+    image: str
+    found: Inference
 
 
 def encode(command: str) -> bytes:
@@ -255,12 +291,64 @@ def parse_inference(texts: Sequence[str], info: DeviceInfo) -> Inference:
     scores = parse_scores(_one(_SCORES, texts)[1], info.precision)
     if len(scores) != len(info.labels):
         raise WireError(f"expected {len(info.labels)} scores, found {len(scores)}")
+    cycles = [int(found[1]) for text in texts if (found := _CYCLES.fullmatch(text))]
+    if len(cycles) != (info.clock == "cycles"):
+        raise WireError(f"a clock of {info.clock} does not go with {len(cycles)} lines m-cycles")
     return Inference(
         scores=scores,
-        ticks=(laps[1] - laps[0]) % _LAP_MODULUS,
+        ticks=cycles[0] if cycles else (laps[1] - laps[0]) % _LAP_MODULUS,
         runs=int(_one(_START, texts)[1]),
         image_crc=int(_one(_IMAGE, texts)[1], 16),
+        decision=_decision(texts),
     )
+
+
+def _decision(texts: Sequence[str]) -> BoardDecision | None:
+    if not any(text.startswith("m-decision-") for text in texts):
+        return None
+    try:
+        return BoardDecision.model_validate_json(_one(_DECISION, texts)[1])
+    except ValidationError as error:
+        raise WireError("m-decision is not what this edgecxr expects; flash it again") from error
+
+
+def parse_demo(texts: Sequence[str], info: DeviceInfo) -> list[Demo]:
+    """The lines of a checked reply to ``demo%``, in the board's order.
+
+    Raises:
+        WireError: if one is not what this edgecxr expects.
+    """
+    found = [match[1] for text in texts if (match := _DEMO.fullmatch(text))]
+    if len(found) != info.demo_images:
+        raise WireError(f"expected {info.demo_images} lines m-demo, found {len(found)}")
+    return [_one_demo(text, info) for text in found]
+
+
+def _one_demo(text: str, info: DeviceInfo) -> Demo:
+    try:
+        content: Any = json.loads(text)
+        said = _DemoLine.model_validate({**content, "ticks": content[info.clock]})
+    except (ValueError, TypeError, KeyError) as error:
+        raise WireError(
+            f"m-demo is not what this edgecxr expects: {text[:80]!r}; flash this edgecxr's firmware"
+        ) from error
+    scores = parse_scores(said.scores, info.precision)
+    if len(scores) != len(info.labels) or said.label != info.labels[int(scores.argmax())]:
+        raise WireError(f"the label and the scores of {said.image} do not fit: {text[:80]!r}")
+    decision = None
+    if said.uncertain is not None:
+        decision = BoardDecision(label=said.label, uncertain=said.uncertain, set=said.possible)
+    return Demo(said.image, Inference(scores, said.ticks, 1, int(said.crc32, 16), decision))
+
+
+class _DemoLine(BaseModel):
+    image: str
+    crc32: str = Field(pattern="^[0-9A-F]{8}$")
+    label: str
+    scores: str
+    ticks: int = Field(ge=0)
+    uncertain: bool | None = None
+    possible: tuple[str, ...] = Field((), alias="set")
 
 
 def _one(pattern: re.Pattern[str], texts: Sequence[str]) -> re.Match[str]:

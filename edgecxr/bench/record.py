@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from edgecxr.bench.protocol import DeviceInfo, Inference
+from edgecxr.bench.protocol import BoardDecision, DeviceInfo, Inference
 from edgecxr.core.files import sha256
 from edgecxr.errors import OutputError
 
@@ -25,6 +25,7 @@ class _Answer(BaseModel):
     ticks: int
     runs: int
     scores: str
+    decision: BoardDecision | None = None
 
 
 class Record:
@@ -58,7 +59,7 @@ class Record:
             return
         if len(scores) == self._classes and 0 <= answer.index < count:
             self.answers[answer.index] = Inference(
-                scores, answer.ticks, answer.runs, answer.image_crc
+                scores, answer.ticks, answer.runs, answer.image_crc, answer.decision
             )
 
     def add(self, index: int, answer: Inference) -> None:
@@ -74,12 +75,13 @@ class Record:
             ticks=answer.ticks,
             runs=answer.runs,
             scores=answer.scores.tobytes().hex(),
+            decision=answer.decision,
         )
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("a", encoding="utf-8") as file:
                 # A line before it may have been cut off.
-                file.write(f"\n{line.model_dump_json()}\n")
+                file.write(f"\n{line.model_dump_json(by_alias=True)}\n")
         except OSError as error:
             raise OutputError(
                 f"{self.path} could not be written: {error.strerror or error}; "

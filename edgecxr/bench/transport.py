@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bytes to and from a device, each wait with its limit: serial ports and pyserial's URLs."""
+"""Bytes to and from a device, each wait with its limit: serial ports, pyserial's URLs, and Unix
+sockets, which pyserial does not know.
+"""
 
 from __future__ import annotations
 
 import errno
+import select
+import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
@@ -15,6 +19,9 @@ from edgecxr.errors import DeviceError, UsageError
 _LEAST_S = 0.01
 """pyserial takes 0 for "do not wait" and would then send a part."""
 _PIECE = 1024
+_READ = 65536
+UNIX = "unix:"
+"""Before the path of a Unix socket."""
 
 
 class Transport(Protocol):
@@ -98,17 +105,86 @@ class SerialTransport:
         try:
             return work()
         except serial.SerialTimeoutException as error:
-            raise DeviceError(
-                f"{self.name} takes nothing any more; unplug the board and plug it in again"
-            ) from error
+            raise _takes_nothing(self.name) from error
         except (serial.SerialException, OSError) as error:
-            raise DeviceError(
-                f"{self.name} has gone in the middle of the work; plug the board in again, then "
-                "run the same command: it goes on where it stopped"
-            ) from error
+            raise _gone(self.name) from error
 
     def close(self) -> None:
         self._line.close()
+
+
+class UnixTransport:
+    """A Unix socket, such as that of the firmware as a program: ``ecx_host --unix PATH``.
+
+    Raises:
+        DeviceError: if nothing listens there.
+    """
+
+    def __init__(self, path: str, name: str | None = None) -> None:
+        self.name = name or f"{UNIX}{path}"
+        self._line = socket.socket(socket.AF_UNIX)
+        try:
+            self._line.connect(path)
+        except OSError as error:
+            self._line.close()
+            raise DeviceError(
+                f"nothing listens at {UNIX}{path} ({error.strerror or error}); start the device "
+                "or the emulator first"
+            ) from error
+        self._line.setblocking(False)
+
+    def now(self) -> float:
+        return time.monotonic()
+
+    def read(self, timeout_s: float) -> bytes:
+        if not select.select([self._line], [], [], max(timeout_s, 0))[0]:
+            return b""
+        try:
+            data = self._line.recv(_READ)
+        except OSError as error:
+            raise _gone(self.name) from error
+        if not data:
+            raise _gone(self.name)
+        return data
+
+    def write(self, data: bytes, timeout_s: float) -> None:
+        end = self.now() + timeout_s
+        while data:
+            if not select.select([], [self._line], [], max(end - self.now(), 0))[1]:
+                raise _takes_nothing(self.name)
+            try:
+                data = data[self._line.send(data) :]
+            except OSError as error:
+                raise _gone(self.name) from error
+
+    def close(self) -> None:
+        self._line.close()
+
+
+def open_line(port: str, name: str | None = None) -> SerialTransport | UnixTransport:
+    """The line to a port, a URL or ``unix:PATH``.
+
+    Args:
+        name: what the user calls it, if not so.
+
+    Raises:
+        DeviceError: if it cannot be opened; the sentence says what to do.
+        UsageError: if it is no port and no URL that pyserial knows.
+    """
+    if port.startswith(UNIX):
+        return UnixTransport(port.removeprefix(UNIX), name)
+    return SerialTransport(port, name)
+
+
+def _takes_nothing(name: str) -> DeviceError:
+    return DeviceError(f"{name} takes nothing any more; unplug the board and plug it in again")
+
+
+def _gone(name: str) -> DeviceError:
+    return DeviceError(
+        f"{name} has gone in the middle of the work; plug the board in again, then run the same "
+        "command: it goes on where it stopped"
+    )
 
 
 def why_not_open(port: str, error: Exception) -> str:

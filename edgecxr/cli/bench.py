@@ -36,7 +36,7 @@ def bench(
         list[str] | None,
         typer.Option(
             help="Where to measure: host, serial (the one board that is attached), a serial port, "
-            "a URL such as socket://localhost:5000, or emulator:BOARD. Repeatable.",
+            "a URL such as socket://localhost:5000, unix:PATH, or emulator:BOARD. Repeatable.",
             show_default="host",
         ),
     ] = None,

@@ -6,8 +6,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,13 +17,14 @@ from edgecxr.cli import common
 from edgecxr.cli.bench import PrecisionName
 
 if TYPE_CHECKING:
-    from edgecxr.bench.classify import Classifier
+    from edgecxr.bench.classify import Answer, Classifier
     from edgecxr.core.bundle import Bundle
     from edgecxr.core.interpreter import Precision
     from edgecxr.core.result import Classified
 
 BAR = 24
 LOOK_EVERY_S = 0.5
+_DEMO_NOTICE = "The demo's images are synthetic: what a model finds in them is not right or wrong."
 
 
 def classify(
@@ -34,7 +37,8 @@ def classify(
     device: Annotated[
         str | None,
         typer.Option(
-            help="host, serial, a serial port, a URL or emulator:BOARD.", show_default="host"
+            help="host, serial, a serial port, a URL, unix:PATH or emulator:BOARD.",
+            show_default="host",
         ),
     ] = None,
     port: common.PortOption = None,
@@ -52,10 +56,22 @@ def classify(
             show_default=False,
         ),
     ] = None,
+    demo: Annotated[
+        bool,
+        typer.Option(
+            "--demo",
+            help="Classify the synthetic images that are built into the device's firmware. They "
+            "show that it works; its labels for them mean nothing.",
+        ),
+    ] = False,
     timeout: common.TimeoutOption = 10.0,
     as_json: common.JsonOption = False,
 ) -> None:
-    """Classify images: label, scores, latency, and whether a device agrees with this host.
+    """Classify images: label or "uncertain", scores, latency, and whether a device agrees.
+
+    "uncertain" is an image whose top score is below the bundle's threshold. The confidence is
+    calibrated, and the possible classes hold the true one at the level that is shown; see
+    `edgecxr calibrate`.
 
     For research and teaching. Not a medical device.
 
@@ -67,32 +83,35 @@ def classify(
     from edgecxr.core.result import ClassifyResult
     from edgecxr.errors import UsageError
 
-    if not images and watch is None:
-        raise UsageError("expected images or --watch FOLDER, found neither; name an image file")
+    if not (images or watch or demo):
+        raise UsageError(
+            "expected images, --watch FOLDER or --demo, found none; name an image file"
+        )
     (name,) = resolve([device] if device else None, port)
     bundle = Bundle.open(model)
-    failures = _Failures()
-    with _opened(name, bundle, precision, timeout) as (classifier, sha256):
-        found = _results(images or [], bundle, classifier, failures)
+    with _opened(name, bundle, precision, timeout) as session:
+        shown = session.demo() if demo else iter(())
+        found = chain(shown, session.results(images or []))
         if as_json and watch is None:
             common.print_json(
                 ClassifyResult(
                     model=bundle.manifest.name,
-                    model_sha256=sha256,
+                    model_sha256=bundle.manifest.files[session.kind].sha256,
                     device=name,
-                    notice=_notice(bundle),
+                    notice=_notice(bundle, demo),
+                    level=_level(bundle),
                     results=tuple(found),
                 )
             )
-            failures.leave()
+            session.failures.leave()
             return
         if not as_json:
-            typer.echo(f"{_notice(bundle)}\n")
-        _show(found, as_json)
+            typer.echo(f"{_notice(bundle, demo)}\n")
+        _show(found, as_json, _level(bundle))
         if watch is not None:
             common.note(f"Watching {watch}; Ctrl-C ends it")
-            _show(_results(_landed(watch), bundle, classifier, failures), as_json)
-    failures.leave()
+            _show(session.results(_landed(watch)), as_json, _level(bundle))
+    session.failures.leave()
 
 
 class _Failures:
@@ -100,6 +119,7 @@ class _Failures:
 
     unreadable = 0
     disagreed = 0
+    decided_otherwise = 0
 
     def leave(self) -> None:
         from edgecxr.errors import DataError, VerificationError
@@ -108,6 +128,12 @@ class _Failures:
             common.note(
                 "edgecxr: expected the device to agree with this host, found that it does not; "
                 "measure it with `edgecxr bench`"
+            )
+            raise typer.Exit(VerificationError.exit_code)
+        if self.decided_otherwise:
+            common.note(
+                "edgecxr: expected the device to decide as the bundle's rules do, found that it "
+                "does not; flash it again, so that it gets the bundle's thresholds"
             )
             raise typer.Exit(VerificationError.exit_code)
         if self.unreadable:
@@ -123,72 +149,121 @@ def _landed(folder: Path) -> Iterator[Path]:
 @contextmanager
 def _opened(
     name: str, bundle: Bundle, precision: PrecisionName | None, timeout: float
-) -> Iterator[tuple[Classifier, str]]:
-    """The classifier, and the SHA-256 of the model that it runs."""
+) -> Iterator[_Session]:
     from edgecxr.bench.classify import OnDevice, OnHost
     from edgecxr.cli.devices import HOST, check_firmware, opened
-    from edgecxr.core.files import sha256
 
     kind: Precision = (precision or PrecisionName.int8).value
     if name == HOST:
-        yield OnHost(bundle.path(kind)), sha256(bundle.path(kind))
+        yield _Session(bundle, kind, OnHost(bundle.path(kind)), on_host=True)
         return
     wanted: list[Precision] = [each.value for each in ([precision] if precision else PrecisionName)]
     with opened(name, bundle, kind, timeout) as device:
-        running = bundle.path(check_firmware(device, bundle, wanted))
-        yield OnDevice(device, running), sha256(running)
+        kind = check_firmware(device, bundle, wanted)
+        yield _Session(bundle, kind, OnDevice(device, bundle.path(kind)), on_host=False)
 
 
-def _results(
-    paths: Iterable[Path], bundle: Bundle, classifier: Classifier, failures: _Failures
-) -> Iterator[Classified]:
-    from edgecxr.core.result import Classified
-    from edgecxr.errors import DataError
+@dataclass
+class _Session:
+    """What is asked, and of what. ``kind``: which of the bundle's models runs."""
 
-    labels = bundle.manifest.labels
-    for path in paths:
-        try:
-            pixels = bundle.manifest.preprocessing.load(path)
-        except DataError as error:
-            failures.unreadable += 1
-            common.note(f"edgecxr: {error}")
-            yield Classified(file=str(path), error=str(error))
-            continue
-        answer = classifier.classify(pixels)
-        failures.disagreed += answer.agrees is False
+    bundle: Bundle
+    kind: Precision
+    classifier: Classifier
+    on_host: bool
+    failures: _Failures = field(default_factory=_Failures)
+
+    def results(self, paths: Iterable[Path]) -> Iterator[Classified]:
+        from edgecxr.core.result import Classified
+        from edgecxr.errors import DataError
+
+        for path in paths:
+            try:
+                pixels = self.bundle.manifest.preprocessing.load(path)
+            except DataError as error:
+                self.failures.unreadable += 1
+                common.note(f"edgecxr: {error}")
+                yield Classified(file=str(path), error=str(error))
+                continue
+            yield self._classified(str(path), self.classifier.classify(pixels))
+
+    def demo(self) -> Iterator[Classified]:
+        from edgecxr.cli.demo import demo_pixels
+
+        shape = self.bundle.manifest.input
+        for name, answer in self.classifier.demo(demo_pixels(shape.height, shape.width)):
+            yield self._classified(name, answer)
+
+    def _classified(self, name: str, answer: Answer) -> Classified:
+        from edgecxr.core.result import Classified
+
+        labels = self.bundle.manifest.labels
+        decided = self._decided(answer)
+        self.failures.disagreed += answer.agrees is False
+        self.failures.decided_otherwise += decided.get("same_decision") is False
         shares = [round(float(score), 6) for score in answer.scores]
-        yield Classified(
-            file=str(path),
+        return Classified(
+            file=name,
             label=labels[int(answer.scores.argmax())],
             scores=dict(zip(labels, shares, strict=True)),
             latency_ms=answer.latency_ms,
             instructions=answer.instructions,
             agrees_with_host=answer.agrees,
             bit_exact_with_host=answer.bit_exact,
+            **decided,
         )
 
+    def _decided(self, answer: Answer) -> dict[str, Any]:
+        """What the bundle's rules say of these scores, and whether the device says it too."""
+        from edgecxr.bench.on_device import decides_alike
 
-def _notice(bundle: Bundle) -> str:
+        labels = self.bundle.manifest.labels
+        ours = self.bundle.manifest.verdict(self.kind, answer.raw)
+        if ours is None:
+            return {}
+        same = None if self.on_host else decides_alike(answer.decision, ours, labels)
+        return {
+            "confidence": round(ours.confidence, 6),
+            "uncertain": ours.uncertain,
+            "possible": tuple(labels[index] for index in ours.included),
+            "same_decision": same,
+        }
+
+
+def _level(bundle: Bundle) -> float | None:
+    decision = bundle.manifest.decision
+    return None if decision is None else decision.level
+
+
+def _notice(bundle: Bundle, demo: bool) -> str:
     made = " Trained on synthetic images." if bundle.manifest.synthetic_data else ""
-    return bundle.manifest.notice + made
+    shown = f" {_DEMO_NOTICE}" if demo else ""
+    return bundle.manifest.notice + made + shown
 
 
-def _show(results: Iterable[Classified], as_json: bool) -> None:
+def _show(results: Iterable[Classified], as_json: bool, level: float | None) -> None:
     """Each result as soon as it is there."""
     for result in results:
         if as_json:
             typer.echo(result.model_dump_json())
         elif result.scores is not None:
-            typer.echo(_text(result, result.scores))
+            typer.echo(_text(result, result.scores, level))
 
 
-def _text(result: Classified, scores: dict[str, float]) -> str:
+def _text(result: Classified, scores: dict[str, float], level: float | None) -> str:
     width = max(len(label) for label in scores)
-    lines = [f"{result.file}: {result.label}"]
+    label = f"uncertain, perhaps {result.label}" if result.uncertain else result.label
+    lines = [f"{result.file}: {label}"]
     for label, score in scores.items():
         filled = round(score * BAR)
         bar = "█" * filled + "·" * (BAR - filled)
         lines.append(f"  {label:<{width}}  {bar} {100 * score:5.1f} %")
+    if result.confidence is not None and result.possible is not None and level is not None:
+        possible = ", ".join(result.possible)
+        lines.append(
+            f"  confidence {100 * result.confidence:.1f} %, calibrated; "
+            f"possible at {100 * level:g} %: {possible}"
+        )
     lines.append(f"  {_cost(result)}{_agreement(result)}\n")
     return "\n".join(lines)
 
@@ -202,6 +277,8 @@ def _cost(result: Classified) -> str:
 def _agreement(result: Classified) -> str:
     if result.agrees_with_host is None:
         return ""
+    if result.same_decision is False:
+        return "; the device DECIDES OTHERWISE than the bundle's rules"
     if result.bit_exact_with_host:
         return "; this host agrees, bit for bit"
     if result.agrees_with_host:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgecxr.cli import common, data_pool
+from edgecxr.cli import common, data_audit, data_pool
 
 if TYPE_CHECKING:
     from edgecxr.data.info import DatasetInfo, Range
@@ -18,6 +18,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
 )
+app.command("audit")(data_audit.audit)
 app.command("pool")(data_pool.pool)
 
 

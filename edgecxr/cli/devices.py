@@ -85,13 +85,13 @@ def opened(name: str, bundle: Bundle, precision: Precision, timeout_s: float) ->
         MissingPackageError: if a compiler or QEMU is missing.
     """
     from edgecxr.bench.device import Device
-    from edgecxr.bench.transport import SerialTransport
+    from edgecxr.bench.transport import open_line
 
     with ExitStack() as stack:
         url = name
         if name.startswith(EMULATOR):
             url = stack.enter_context(_emulated(name, bundle, precision))
-        line = SerialTransport(url, name)
+        line = open_line(url, name)
         stack.callback(line.close)
         yield Device(line, timeout_s)
 
@@ -180,6 +180,7 @@ def _measured(device: Device, wish: Wish) -> tuple[BenchRow, str | None]:
     if precision not in wish.references:
         wish.references[precision] = reference_of(model, precision, images, common.progress_bar)
     reference = wish.references[precision]
+    manifest = wish.bundle.manifest
     row = run_on_device(
         device,
         model,
@@ -187,6 +188,7 @@ def _measured(device: Device, wish: Wish) -> tuple[BenchRow, str | None]:
         None if pictures is None else pictures.truth,
         reference,
         record,
+        judge=lambda raw: manifest.verdict(precision, raw),
         progress=common.progress_bar,
     )
     return row, mismatch(row, reference)

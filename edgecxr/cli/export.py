@@ -50,13 +50,15 @@ def export(
 
     The same model gives the same bytes. Nothing is written before everything is checked.
     """
+    from edgecxr.cli.demo import demo_images
     from edgecxr.core.files import refuse_existing
     from edgecxr.export.source import open_source
 
     refuse_existing(out, force)
     wanted = cast("Precision | None", precision and precision.value)
     source = open_source(model, precision=wanted, labels=labels)
-    result = FORMATS[format_name.value].render(source, Settings(arena, namespace))
+    demo = demo_images(source.input.shape) if format_name.value == "firmware" else ()
+    result = FORMATS[format_name.value].render(source, Settings(arena, namespace, demo))
     write_export(result, out, force=force)
     facts = _facts(source, result, format_name.value, out)
     print_json(facts) if json else _print(facts, result)

@@ -22,6 +22,7 @@ from edgecxr.cli import (
     data,
     emulate,
     evaluate,
+    explain,
     export,
     quantize,
     reproduce,
@@ -38,6 +39,7 @@ VERBS = (
     "evaluate",
     "sweep",
     "reproduce",
+    "explain",
     "export",
     "boards",
     "emulate",
@@ -73,6 +75,7 @@ app.command("calibrate")(calibrate.calibrate)
 app.command("evaluate")(evaluate.evaluate)
 app.command("sweep")(sweep.sweep)
 app.command("reproduce")(reproduce.reproduce)
+app.command("explain")(explain.explain)
 app.command("export")(export.export)
 app.command("emulate")(emulate.emulate)
 app.command("bench")(bench.bench)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -95,28 +96,25 @@ def reproduce(
     if show:
         _show([recipes.find(name) for name in names or recipes.names()], as_json)
         return
-    setting = _setting(reduced, quick)
-    chosen = [recipes.find(name) for name in _chosen(names or [], everything, setting)]
+    wanted = _wanted(reduced, quick)
+    chosen = [recipes.find(name) for name in _chosen(names or [], everything)]
     for one in chosen:
         check_options(one)
     work = out.resolve()
-    sources = {one.name: _source(one, setting, data_root, work, cache) for one in chosen}
-    trials = {
-        one.name: _trials(one, setting, sources[one.name], range(1, seeds + 1), cache)
-        for one in chosen
-    }
-    done = _run([t for each in trials.values() for t in each], work, Workers(workers, 1, address))
+    work.mkdir(parents=True, exist_ok=True)
+    runs = [_run_of(one, wanted, data_root, work, range(1, seeds + 1), cache) for one in chosen]
+    done = _do([t for run in runs for t in run.trials], work, Workers(workers, address))
     rows = [
-        _row(one, setting, sources[one.name], [done[t.name] for t in trials[one.name]], work, seeds)
-        for one in chosen
-        if not any(done[t.name].error for t in trials[one.name])
+        _row(run, [done[trial.name] for trial in run.trials], work)
+        for run in runs
+        if not any(done[trial.name].error for trial in run.trials)
     ]
     _report(rows, results or work / "papers.json", page, as_json)
     if any(result.error for result in done.values()):
         raise typer.Exit(1)
 
 
-def _setting(reduced: bool, quick: bool) -> Setting:
+def _wanted(reduced: bool, quick: bool) -> Setting:
     from edgecxr.errors import UsageError
 
     if reduced and quick:
@@ -124,16 +122,13 @@ def _setting(reduced: bool, quick: bool) -> Setting:
     return "quick" if quick else "reduced" if reduced else "full"
 
 
-def _chosen(names: Sequence[str], everything: bool, setting: Setting) -> list[str]:
+def _chosen(names: Sequence[str], everything: bool) -> Sequence[str]:
     from edgecxr.errors import UsageError
     from edgecxr.recipes import recipe as recipes
 
     if bool(names) == everything:
         raise UsageError("expected names of recipes or --all, found neither or both; see --list")
-    if not everything:
-        return list(dict.fromkeys(names))
-    found = [recipes.find(name) for name in recipes.names()]
-    return [one.name for one in found if setting != "reduced" or one.reduced]
+    return recipes.names() if everything else list(dict.fromkeys(names))
 
 
 def check_options(recipe: Recipe) -> None:
@@ -157,8 +152,54 @@ def check_options(recipe: Recipe) -> None:
                 )
 
 
+@dataclass(frozen=True)
+class Run:
+    """One recipe in one setting: its images, and a trial for each seed."""
+
+    recipe: Recipe
+    setting: Setting
+    source: Source
+    trials: tuple[Trial, ...]
+
+
+def _run_of(
+    recipe: Recipe,
+    wanted: Setting,
+    data_root: Path | None,
+    work: Path,
+    seeds: range,
+    cache: Path | None,
+) -> Run:
+    """``wanted``: a recipe without a reduced setting is run in full instead."""
+    from edgecxr.recipes.recipe import arguments
+    from edgecxr.sweep.trial import Trial
+
+    setting: Setting = "full" if wanted == "reduced" and not recipe.reduced else wanted
+    name = recipe.name if setting == "full" else f"{recipe.name}-{setting}"
+    source = _source(recipe, setting, data_root, work, work / "images" / name, cache)
+    trials = tuple(
+        Trial(
+            name=f"{name}-seed-{seed}",
+            setting=name,
+            seed=seed,
+            data=source.path,
+            train=arguments(recipe.options(setting)),
+            quantize=arguments(recipe.quantize),
+            reading=("--cache", str(cache.resolve())) if cache else (),
+            test=True,
+        )
+        for seed in seeds
+    )
+    return Run(recipe, setting, source, trials)
+
+
 def _source(
-    recipe: Recipe, setting: Setting, data_root: Path | None, work: Path, cache: Path | None
+    recipe: Recipe,
+    setting: Setting,
+    data_root: Path | None,
+    work: Path,
+    folder: Path,
+    cache: Path | None,
 ) -> Source:
     from edgecxr.data.cache import default_cache_dir
     from edgecxr.errors import UsageError
@@ -174,7 +215,7 @@ def _source(
     source = lay_out(
         recipe.images,
         data_root,
-        work / "images" / _run_name(recipe, setting),
+        folder,
         per_class=recipe.images_per_class(setting),
         cache_dir=cache or default_cache_dir(),
         progress=common.progress_bar,
@@ -187,34 +228,8 @@ def _source(
     return source
 
 
-def _run_name(recipe: Recipe, setting: Setting) -> str:
-    return recipe.name if setting == "full" else f"{recipe.name}-{setting}"
-
-
-def _trials(
-    recipe: Recipe, setting: Setting, source: Source, seeds: range, cache: Path | None
-) -> list[Trial]:
-    from edgecxr.recipes.recipe import arguments
-    from edgecxr.sweep.trial import Trial
-
-    name = _run_name(recipe, setting)
-    return [
-        Trial(
-            name=f"{name}-seed-{seed}",
-            setting=name,
-            seed=seed,
-            data=source.path,
-            train=arguments(recipe.options(setting)),
-            quantize=arguments(recipe.quantize),
-            reading=("--cache", str(cache.resolve())) if cache else (),
-            test=True,
-        )
-        for seed in seeds
-    ]
-
-
-def _run(trials: Sequence[Trial], work: Path, workers: Workers) -> dict[str, TrialResult]:
-    """Do what is left; on Ray if there is something for it to do, else one after the other."""
+def _do(trials: Sequence[Trial], work: Path, workers: Workers) -> dict[str, TrialResult]:
+    """Do what is left: side by side on Ray if that was asked for, else one after the other."""
     from edgecxr.cli.sweep_view import watching
     from edgecxr.sweep.run import run_trials
     from edgecxr.sweep.trial import run_trial
@@ -225,30 +240,24 @@ def _run(trials: Sequence[Trial], work: Path, workers: Workers) -> dict[str, Tri
     done = {}
     for number, trial in enumerate(trials, start=1):
         common.note(f"{trial.name} ({number} of {len(trials)}); see {trial.name}.log")
-        done[trial.name] = run_trial(trial, work, threads=1, home=Path.cwd())
+        done[trial.name] = run_trial(trial, work, home=Path.cwd())
         if done[trial.name].error:
             common.note(f"edgecxr: {done[trial.name].error}")
     return done
 
 
-def _row(
-    recipe: Recipe,
-    setting: Setting,
-    source: Source,
-    results: Sequence[TrialResult],
-    work: Path,
-    seeds: int,
-) -> Row:
+def _row(run: Run, results: Sequence[TrialResult], work: Path) -> Row:
     from edgecxr.core.bundle import Bundle
     from edgecxr.recipes.rows import row_of
 
-    options = ("" if setting == "full" else f" --{setting}") + (f" --seeds {seeds}")
+    smaller = "" if run.setting == "full" else f" --{run.setting}"
+    seeds = f" --seeds {len(run.trials)}" if len(run.trials) > 1 else ""
     return row_of(
-        recipe,
-        setting,
+        run.recipe,
+        run.setting,
         [Bundle.open(work / result.bundle).manifest for result in results],
-        same_images=source.same_images,
-        command=f"edgecxr reproduce {recipe.name}{options}",
+        same_images=run.source.same_images,
+        command=f"edgecxr reproduce {run.recipe.name}{smaller}{seeds}",
     )
 
 

@@ -58,19 +58,18 @@ def sweep(
         typer.Option(
             min=1,
             help="Trials at once.",
-            show_default="one for each processor",
+            show_default="as many as the processors suffice for",
             rich_help_panel=WORKERS,
         ),
     ] = None,
     threads: Annotated[
-        int | None,
+        int,
         typer.Option(
             min=1,
-            help="Processor threads of one trial.",
-            show_default="the processors shared out; 2 on a cluster",
+            help="Processor threads of one trial. The last bits of a model depend on it.",
             rich_help_panel=WORKERS,
         ),
-    ] = None,
+    ] = 1,
     address: Annotated[
         str | None,
         typer.Option(
@@ -97,8 +96,8 @@ def sweep(
         reading += ["--cache", str(cache.resolve())]
     choices = [plan.Choice.parse(text) for text in settings or []]
     seed_list = plan.seed_list(seeds)
-    trials = plan.trials(data.resolve(), seed_list, choices, train_options or [], reading)
-    result = _sweep(trials, out, Workers(workers, threads, address), test)
+    trials = plan.trials(data.resolve(), seed_list, choices, train_options or [], reading, threads)
+    result = _sweep(trials, out, Workers(workers, address), test)
     if as_json:
         common.print_json(result)
     else:

@@ -107,15 +107,18 @@ def _rows(trials: Sequence[Trial], progress: Mapping[str, Progress]) -> Any:
 
 def report(result: SweepResult, out: Path) -> str:
     """The settings with their figures over the seeds, best first."""
+    files = f"Bundles, logs and sweep.json are in {out}."
+    if not result.summary:
+        return files
     parts = [_settings_table(result, "validation")]
     if any(one.test for one in result.summary):
         parts.append(_settings_table(result, "test"))
     parts.append(
-        "Mean over seeds ± standard deviation (95 % t-interval of the mean). The difference is "
-        "paired; its second interval is over images."
+        "Mean over seeds ± standard deviation (95 % t-interval of the mean). int8 and float32 of "
+        "one seed\nare a pair. The last column is the 95 % interval of their difference of "
+        "accuracy over images."
     )
-    parts.append(f"Bundles and {out / 'sweep.json'} are in {out}.")
-    return "\n\n".join(parts)
+    return "\n\n".join([*parts, files])
 
 
 def _settings_table(result: SweepResult, split: str) -> str:
@@ -124,36 +127,30 @@ def _settings_table(result: SweepResult, split: str) -> str:
     rows = []
     for one in result.summary:
         found: Evidence | None = getattr(one, split)
-        if found is None:
-            continue
-        for name in ("float32", "int8", "difference"):
-            figures: PrecisionSpread = getattr(found, name)
-            rows.append(
-                [
-                    one.setting or "all",
-                    str(found.seeds),
-                    "int8 − float32" if name == "difference" else name,
-                    _percent(figures.accuracy, signed=name == "difference"),
-                    _percent(figures.balanced_accuracy, signed=name == "difference"),
-                    "–" if figures.auc is None else _auc(figures.auc, signed=name == "difference"),
-                ]
-            )
-    headers = [split, "seeds", "", "accuracy %", "balanced accuracy %", "AUC"]
+        if found is not None:
+            first = [one.setting, str(found.seeds)]
+            rows.append([*first, "float32", *_cells(found.float32, ""), ""])
+            rows.append(["", "", "int8", *_cells(found.int8, ""), ""])
+            low, high = (f"{100 * end:+.1f}" for end in found.over_images_ci95)
+            over_images = f"{low} to {high}"
+            rows.append(["", "", "int8 − float32", *_cells(found.difference, "+"), over_images])
+    headers = [split, "seeds", "", "accuracy %", "balanced accuracy %", "AUC", "over images"]
     return grid(headers, rows, text=3, markdown=False)
 
 
-def _percent(spread: Spread, *, signed: bool) -> str:
-    return _figure(spread, 100, 1, signed)
+def _cells(figures: PrecisionSpread, sign: str) -> list[str]:
+    return [
+        _cell(figures.accuracy, 100, f"{sign}.1f"),
+        _cell(figures.balanced_accuracy, 100, f"{sign}.1f"),
+        _cell(figures.auc, 1, f"{sign}.3f"),
+    ]
 
 
-def _auc(spread: Spread, *, signed: bool) -> str:
-    return _figure(spread, 1, 3, signed)
-
-
-def _figure(spread: Spread, scale: float, digits: int, signed: bool) -> str:
-    sign = "+" if signed else ""
-    mean = f"{scale * spread.mean:{sign}.{digits}f}"
+def _cell(spread: Spread | None, scale: int, style: str) -> str:
+    if spread is None:
+        return "–"
+    mean = f"{scale * spread.mean:{style}}"
     if spread.sd is None or spread.ci95 is None:
         return mean
-    low, high = (f"{scale * end:{sign}.{digits}f}" for end in spread.ci95)
-    return f"{mean} ± {scale * spread.sd:.{digits}f} ({low} to {high})"
+    low, high = (f"{scale * end:{style}}" for end in spread.ci95)
+    return f"{mean} ± {scale * spread.sd:{style.lstrip('+')}} ({low} to {high})"

@@ -10,17 +10,21 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from edgecxr.core.decision import Decision
+from edgecxr.core.decision import Decision, Rule, Verdict, decide
 from edgecxr.core.files import locked, sha256, write_atomic, write_together
 from edgecxr.core.metrics import Evaluation
 from edgecxr.core.preprocess import Preprocessing
+from edgecxr.core.quant import dequantize
 from edgecxr.errors import BundleError
 
 MANIFEST = "manifest.json"
 MANIFEST_VERSION = 1
 FILES = {"keras": "model.keras", "float32": "float32.tflite", "int8": "int8.tflite"}
+Scores = NDArray[np.int8] | NDArray[np.float32]
 FileKind = Literal["keras", "float32", "int8"]
 
 
@@ -123,6 +127,30 @@ class Manifest(_Strict):
     reads: tuple[SplitReads, ...] = ()
     tools: dict[str, str]
     files: dict[str, FileRecord]
+
+    def rule(self, precision: Literal["int8", "float32"]) -> Rule | None:
+        """When the model of this precision is uncertain; None if nothing was chosen."""
+        if self.decision is None:
+            return None
+        return self.decision.int8 if precision == "int8" else self.decision.float32
+
+    def verdict(self, precision: Literal["int8", "float32"], raw: Scores) -> Verdict | None:
+        """What the bundle's rules make of the scores of one image, as the model gave them.
+
+        Args:
+            raw: int8 or float32 by precision, shape (classes,).
+
+        Returns:
+            None if there are no rules.
+        """
+        rule, record = self.rule(precision), self.quantization
+        if rule is None or record is None:
+            return None
+        if precision == "float32":
+            return decide(rule, raw.astype(np.float32))
+        return decide(
+            rule, dequantize(raw.astype(np.int8), record.output_scale, record.output_zero_point)
+        )
 
 
 def file_record(path: Path) -> FileRecord:

@@ -69,24 +69,6 @@ def write_together(folder: Path, contents: Mapping[str, bytes | str]) -> None:
             temporary.unlink(missing_ok=True)
 
 
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Wait until no other process is in such a block for this folder; the lock ends with us.
-
-    Raises:
-        OutputError: if the folder cannot be opened.
-    """
-    try:
-        handle = os.open(folder, os.O_RDONLY)
-    except OSError as error:
-        raise _output_error(folder, error) from error
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
-
-
 def check_writable(folder: Path) -> None:
     """Find out before a long job, not after it, whether files can be written in ``folder``.
 
@@ -99,6 +81,37 @@ def check_writable(folder: Path) -> None:
             pass
     except OSError as error:
         raise _output_error(folder, error) from error
+
+
+@contextmanager
+def locked(path: Path, *, wait: bool = True) -> Iterator[bool]:
+    """Hold a lock; it is free again when the block or the process ends, however it ends.
+
+    Args:
+        path: a folder that is there, or a lock file, made if need be.
+        wait: for whoever holds it.
+
+    Yields:
+        False if somebody else holds it and ``wait`` is false.
+
+    Raises:
+        OutputError: if it cannot be made.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        how = os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT
+        handle = os.open(path, how, 0o644)
+    except OSError as error:
+        raise _output_error(path, error) from error
+    try:
+        held = True
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            held = False
+        yield held
+    finally:
+        os.close(handle)
 
 
 def refuse_existing(path: Path, force: bool = False, *, mark: str = "") -> None:

@@ -287,6 +287,35 @@ class ImageFacts:
     turned: bool
 
 
+@dataclass(frozen=True)
+class ImageHeader:
+    """What an image file says before it is decoded; ``coarseness`` sums its JPEG tables, else 0."""
+
+    format: str
+    mode: str
+    width: int
+    height: int
+    turned: bool
+    coarseness: int
+
+
+def peek(path: Path) -> ImageHeader:
+    """The header of an image file; its pixels may still be damaged.
+
+    Raises:
+        DataError: if there is no such header; the sentence names the file.
+    """
+    try:
+        with Image.open(path, formats=_FORMATS) as image:
+            turned = image.getexif().get(ExifTags.Base.Orientation, 1) != 1
+            tables = getattr(image, "quantization", {})
+            coarseness = sum(sum(table) for table in tables.values())
+            kind = image.format or ""
+            return ImageHeader(kind, image.mode, image.width, image.height, turned, coarseness)
+    except _DECODE_ERRORS as error:
+        raise DataError(f"{path} is not a usable image: {_reason(error)}") from error
+
+
 def describe(data: bytes) -> ImageFacts:
     """Decode an image in full and say what it is.
 

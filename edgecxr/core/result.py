@@ -47,6 +47,8 @@ class BenchRow(_Frozen):
             this host, for the same file.
         bit_exact_with_host: share of images whose raw scores are all the same as there.
         max_score_difference: the largest difference of one class score from there, 0 to 1.
+        same_decision: share of images of which a board says what the bundle's rules make of its
+            scores on this host: the class, "uncertain", and the possible classes.
         compared_with: the host's runtime whose scores count.
         instructions: the median of single inferences, where an emulator counts them.
         flash_bytes, ram_bytes, stack_bytes: of a board's firmware; None on a host. RAM is what
@@ -70,6 +72,7 @@ class BenchRow(_Frozen):
     agreement_with_host: float | None = None
     bit_exact_with_host: float | None = None
     max_score_difference: float | None = None
+    same_decision: float | None = None
     compared_with: str | None = None
     latency_ms: Latency | None = None
     instructions: int | None = None
@@ -130,7 +133,13 @@ class Classified(_Frozen):
     """What ``edgecxr classify --json`` says of one image.
 
     Attributes:
-        scores: by label, 0 to 1.
+        scores: by label, 0 to 1, as the model gives them.
+        confidence: that the label is right, calibrated; this and the next two are None for a
+            bundle without rules.
+        uncertain: whether the top score is below the bundle's threshold.
+        possible: the labels of the conformal set.
+        same_decision: whether the device says the same of its scores; None where the host itself
+            classified.
         agrees_with_host: the same class as on this host, and scores within rounding; None where
             the host itself classified.
         error: why there is no label, in one sentence.
@@ -139,20 +148,25 @@ class Classified(_Frozen):
     file: str
     label: str | None = None
     scores: dict[str, float] | None = None
+    confidence: float | None = None
+    uncertain: bool | None = None
+    possible: tuple[str, ...] | None = None
     latency_ms: float | None = None
     instructions: int | None = None
     agrees_with_host: bool | None = None
     bit_exact_with_host: bool | None = None
+    same_decision: bool | None = None
     error: str | None = None
 
 
 class ClassifyResult(_Frozen):
-    """The object that ``edgecxr classify --json`` prints."""
+    """The object that ``edgecxr classify --json`` prints. ``level``: of the conformal sets."""
 
     model: str
     model_sha256: str
     device: str
     notice: str
+    level: float | None = None
     results: tuple[Classified, ...]
 
 
@@ -192,6 +206,7 @@ _COLUMNS: tuple[tuple[str, Callable[[BenchRow], str]], ...] = (
     ("accuracy\n% (95 % CI)", _accuracy),
     ("same\nclass\n%", lambda row: percent(row.agreement_with_host)),
     ("same\nbits\n%", lambda row: percent(row.bit_exact_with_host)),
+    ("same\ndecision\n%", lambda row: percent(row.same_decision)),
     ("p50\nms", _milliseconds("p50")),
     ("p95\nms", _milliseconds("p95")),
     ("min\nms", _milliseconds("min")),

@@ -283,6 +283,13 @@ OPACITIES: Final[dict[str, Callable[[Chest], Plane]]] = {
 
 def draw(label: str, rng: np.random.Generator, size: int) -> NDArray[np.uint8]:
     """One phantom of a class of ``OPACITIES``: uint8 (size, size)."""
+    return draw_with_lungs(label, rng, size)[0]
+
+
+def draw_with_lungs(
+    label: str, rng: np.random.Generator, size: int
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """A phantom, and where its lungs are: uint8 and bool, both (size, size)."""
     chest = new_chest(rng, size)
     body = _body(chest)
     texture = 0.016 * noise(rng, size, 0.10) + 0.010 * noise(rng, size, 0.035)
@@ -291,7 +298,7 @@ def draw(label: str, rng: np.random.Generator, size: int) -> NDArray[np.uint8]:
     air = _LUNG_AIR * rng.uniform(0.85, 1.1) * (1 - opacity)
     lung = chest.lung * (air - (vessels + texture) * (1 - 0.6 * opacity))
     bones = (_ribs(chest) + _spine_and_clavicles(chest)) * step(body - 0.1, 0.1)
-    return _expose(body - lung + _soft_parts(chest) + bones, rng)
+    return _expose(body - lung + _soft_parts(chest) + bones, rng), chest.lung > 0.5
 
 
 def _expose(attenuation: Plane, rng: np.random.Generator) -> NDArray[np.uint8]:

@@ -21,7 +21,7 @@ import numpy as np
 import PIL
 from numpy.typing import NDArray
 
-from edgecxr.core.files import new_folder
+from edgecxr.core.files import locked, new_folder
 from edgecxr.core.preprocess import Preprocessing
 from edgecxr.data.dataset import Dataset, Sample
 from edgecxr.data.parallel import Progress, map_parallel
@@ -144,20 +144,18 @@ def decode_samples(
     folder = cache_dir / "images" / _key(samples, preprocessing)
     stored = _open(folder, preprocessing)
     if stored is None:
-        results = map_parallel(
-            lambda sample: _decode(sample, preprocessing),
-            samples,
-            description="Decoding images",
-            progress=progress,
-            workers=workers,
-        )
-        _write(folder, results, samples, preprocessing, allow_unreadable=skip_unreadable)
-        stored = _open(folder, preprocessing)
-        if stored is None:
-            raise DataError(
-                f"the image cache in {folder} changed while it was written; run again, and give "
-                f"each run its own EDGECXR_CACHE if another program changes this one"
-            )
+        # Trainings that begin together want the same images: the first decodes, the others wait.
+        with locked(cache_dir / "locks" / folder.name, wait=True):
+            stored = _open(folder, preprocessing)
+            if stored is None:
+                results = map_parallel(
+                    lambda sample: _decode(sample, preprocessing),
+                    samples,
+                    description="Decoding images",
+                    progress=progress,
+                    workers=workers,
+                )
+                stored = _store(folder, results, samples, preprocessing, skip_unreadable)
     if stored.unreadable and not skip_unreadable:
         raise _unreadable(samples, stored.unreadable)
     return stored
@@ -182,6 +180,23 @@ def _decode(sample: Sample, preprocessing: Preprocessing) -> NDArray[np.uint8] |
         return preprocessing.decode(data)
     except DataError as error:
         return str(error)
+
+
+def _store(
+    folder: Path,
+    results: Iterator[NDArray[np.uint8] | str],
+    samples: Sequence[Sample],
+    preprocessing: Preprocessing,
+    allow_unreadable: bool,
+) -> Decoded:
+    _write(folder, results, samples, preprocessing, allow_unreadable=allow_unreadable)
+    stored = _open(folder, preprocessing)
+    if stored is None:
+        raise DataError(
+            f"the image cache in {folder} changed while it was written; run again, and give "
+            f"each run its own EDGECXR_CACHE if another program changes this one"
+        )
+    return stored
 
 
 def _write(

@@ -171,17 +171,21 @@ def read_samples(
     source: Path,
     *,
     patients: str | None = None,
+    guess: bool = True,
     cache_dir: Path | None = None,
     progress: Progress | None = None,
 ) -> tuple[Path, tuple[Sample, ...]]:
     """The root and the images of a source as they are: one class will do, and ``split`` is empty
     where the source has none. For looking at a set or taking a part of it.
 
+    Args:
+        guess: know the patients of Kermany's names.
+
     Raises:
         DataError, UsageError: as :func:`read_dataset`, for the source itself and the patients.
     """
     root, entries = _entries(source)
-    return root, _samples(root, entries, patients, cache_dir, progress)
+    return root, _samples(root, entries, patients, cache_dir, progress, guess=guess)
 
 
 def _entries(source: Path) -> tuple[Path, list[layout.Entry]]:
@@ -195,8 +199,10 @@ def _samples(
     patients: str | None,
     cache_dir: Path | None,
     progress: Progress | None,
+    *,
+    guess: bool = True,
 ) -> tuple[Sample, ...]:
-    found = PatientRule(patients).find(entries)
+    found = PatientRule(patients).find(entries, guess=guess)
     digests = hash_files(root, [entry.name for entry in entries], cache_dir, progress)
     return tuple(
         Sample(root / entry.name, entry.name, entry.label, entry.split, patient, digest)

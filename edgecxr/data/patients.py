@@ -29,14 +29,19 @@ class PatientRule:
                 f"the patient rule must be a regular expression, and '{pattern}' is not: {error}"
             ) from error
 
-    def find(self, entries: Sequence[Entry]) -> list[str]:
+    def find(self, entries: Sequence[Entry], *, guess: bool = True) -> list[str]:
         """One patient per entry; the entry's name where none is known.
+
+        Args:
+            guess: know the patients of Kermany's names.
 
         Raises:
             DataError: if the user's pattern matches no name at all.
         """
         if self._pattern is None:
-            return [entry.patient or _kermany(entry.name) or entry.name for entry in entries]
+            return [
+                entry.patient or (guess and _kermany(entry.name)) or entry.name for entry in entries
+            ]
         found = [_matched(self._pattern, entry.name) for entry in entries]
         if not any(found):
             raise DataError(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
 from edgecxr.core.files import new_folder
@@ -18,6 +19,8 @@ from edgecxr.data.dataset import SYNTHETIC_MARKER, SYNTHETIC_PREFIX
 from edgecxr.data.layout import SPLITS
 from edgecxr.data.parallel import Progress, map_parallel
 from edgecxr.errors import UsageError
+
+_DEMO_SIZE: Final = 192
 
 _NOTICE: Final = """\
 SYNTHETIC
@@ -79,15 +82,33 @@ def write_phantoms(
     return {split: dict.fromkeys(OPACITIES, count) for split, count in counts.items()}
 
 
-def _png(split: str, label: str, number: int, seed: int, size: int) -> bytes:
+def demo_phantoms(height: int, width: int) -> dict[str, NDArray[np.uint8]]:
+    """One phantom of each class, the same ones each time, by name: uint8 (height, width).
+
+    Every name starts with the word that marks synthetic images.
+    """
+    return {
+        SYNTHETIC_PREFIX + label: np.asarray(
+            _picture("demo", label, 0, 0, _DEMO_SIZE).resize((width, height), Image.Resampling.BOX)
+        )
+        for label in OPACITIES
+    }
+
+
+def _picture(split: str, label: str, number: int, seed: int, size: int) -> Image.Image:
     # Seeded by what the image is, so that asking for more images leaves the first ones as they are.
     digest = hashlib.sha256(f"{seed} {split} {label} {number}".encode()).digest()
     pixels = draw(label, np.random.default_rng(int.from_bytes(digest[:8], "little")), size)
+    image = Image.fromarray(pixels)
+    image.paste(_stamp(), (0, size - _stamp().height))  # alike in every class
+    return image
+
+
+def _png(split: str, label: str, number: int, seed: int, size: int) -> bytes:
     text = PngImagePlugin.PngInfo()
     text.add_text("Comment", f"SYNTHETIC phantom by edgecxr, class {label}, seed {seed}")
     buffer = BytesIO()
-    image = Image.fromarray(pixels)
-    image.paste(_stamp(), (0, size - _stamp().height))  # alike in every class
+    image = _picture(split, label, number, seed, size)
     image.save(buffer, "PNG", pnginfo=text, compress_level=1)
     return buffer.getvalue()
 

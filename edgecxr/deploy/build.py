@@ -18,6 +18,7 @@ from edgecxr.errors import FlashError, UsageError
 
 HOST = "host"
 NAME = "model"
+DEMO = "ecx_demo_images.c"
 _INSTALLED = Path(__file__).parent / "ports"
 _REPOSITORY = Path(__file__).parents[2] / "firmware" / "ports"
 PORTS = _INSTALLED if _INSTALLED.is_dir() else _REPOSITORY
@@ -85,12 +86,13 @@ def build(
     sources = place / "src"
     sha256 = bundle.manifest.files[precision].sha256 if bundle.path(precision) else ""
     options = ("--format", "firmware", "--namespace", NAME, "--precision", precision)
-    export_model(bundle.folder, sources, *options)
+    facts = export_model(bundle.folder, sources, *options)
     path = place / f"{bundle.manifest.name}.elf"
     if target is None:
         _build_host(sources, path)
         return Image(path, board, precision, runtime, sha256, None, None)
-    _build_bare_metal(target, sources, path, f"{bundle.manifest.name} in {precision}")
+    name = f"{bundle.manifest.name} in {precision}"
+    _build_bare_metal(target, sources, path, name, int(facts["demo_images"]))
     symbols = _symbols(path)
     flash, ram = symbols["flash_bytes"], symbols["static_ram_bytes"]
     return Image(path, board, precision, runtime, sha256, flash, ram)
@@ -115,18 +117,19 @@ def _build_host(sources: Path, path: Path) -> None:
         raise FlashError(f"{compiler} could not build the firmware: {_first_error(done.stderr)}")
 
 
-def _build_bare_metal(board: Board, sources: Path, path: Path, model: str) -> None:
+def _build_bare_metal(board: Board, sources: Path, path: Path, model: str, demo: int) -> None:
+    """With as many of the demo's images as the flash has room for."""
     compiler = toolchain.find(toolchain.ARM_GCC)
     port = PORTS / "baremetal"
     keep = int(board.ram_bytes >= _RAM_FOR_AN_IMAGE)
     flags = [*_CORES[board.core], "-mthumb", "-ffunction-sections", "-fdata-sections", "-g"]
     flags += [*_WARNINGS, f"-DECX_KEEP_IMAGE={keep}", f"-I{sources}", f"-I{port}"]
 
-    def compile_one(source: Path) -> Path:
+    def compile_one(source: Path, *more: str) -> Path:
         made = path.parent / f"{source.name}.o"
         # GNU C for the ports only: they are written for one compiler.
         standard = "-std=gnu99" if source.parent == port else "-std=c99"
-        done = toolchain.run([compiler, standard, *flags, "-c", source, "-o", made])
+        done = toolchain.run([compiler, standard, *flags, *more, "-c", source, "-o", made])
         if done.returncode != 0:
             raise FlashError(
                 f"{compiler} could not build the firmware: {_first_error(done.stderr)}"
@@ -139,9 +142,15 @@ def _build_bare_metal(board: Board, sources: Path, path: Path, model: str) -> No
         objects = list(pool.map(compile_one, files))
     script = ("-T", port / f"{board.build_target}.ld", f"-L{port}", "-nostartfiles")
     libraries = ("--specs=nano.specs", "--specs=nosys.specs", "-Wl,--gc-sections", "-lm")
-    done = toolchain.run([compiler, *flags, *script, *objects, *libraries, "-o", path])
-    if done.returncode != 0:
-        raise FlashError(_why_it_does_not_link(done.stderr, board, model))
+    for images in range(demo, -1, -1):
+        if images < demo:
+            compile_one(sources / DEMO, f"-DECX_DEMO_IMAGES={images}")
+        done = toolchain.run([compiler, *flags, *script, *objects, *libraries, "-o", path])
+        if done.returncode == 0:
+            return
+        if "`FLASH' overflowed" not in done.stderr:
+            break
+    raise FlashError(_why_it_does_not_link(done.stderr, board, model))
 
 
 def _why_it_does_not_link(said: str, board: Board, model: str) -> str:

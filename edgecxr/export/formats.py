@@ -16,6 +16,7 @@ from edgecxr.core.files import new_folder, write_atomic
 from edgecxr.errors import OutputError
 
 if TYPE_CHECKING:
+    from edgecxr.export.demo import DemoImage
     from edgecxr.export.source import Source
 
 DEFAULT_NAMESPACE = "edgecxr_model"
@@ -29,10 +30,12 @@ class Settings:
         arena: TFLM's arena in bytes; None means that it is measured.
         namespace: of the generated C++, prefix of the generated C's names, so that two models can
             live in one image.
+        demo: images to build into firmware, each of the model's height and width.
     """
 
     arena: int | None = None
     namespace: str = DEFAULT_NAMESPACE
+    demo: tuple[DemoImage, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from edgecxr.core.bundle import Bundle
+from edgecxr.core.decision import Rule
 from edgecxr.errors import ModelError
 from edgecxr.export.graph import Graph, Tensor
 from edgecxr.export.reader import MAX_BYTES, read_tflite
@@ -27,6 +28,7 @@ class Source:
         labels: one per class, in the order of the outputs; empty if nobody said.
         preprocessing: the bundle's step names, in order; empty if nobody said.
         synthetic_data: whether the bundle was trained on synthetic images.
+        rule: when the bundle is uncertain of this model's scores; None if nobody chose one.
     """
 
     path: Path
@@ -36,6 +38,7 @@ class Source:
     labels: tuple[str, ...] = ()
     preprocessing: tuple[str, ...] = ()
     synthetic_data: bool = False
+    rule: Rule | None = None
 
     @property
     def input(self) -> Tensor:
@@ -87,6 +90,7 @@ def open_source(
             manifest.labels,
             manifest.preprocessing.steps,
             manifest.synthetic_data,
+            manifest.rule(precision or "int8"),
         )
     else:
         data = _read(model)

@@ -169,15 +169,15 @@ def find(name: str, folder: Path = FOLDER) -> Recipe:
         raise UsageError(f"expected a recipe of {known}, found {name!r}")
     path = folder / f"{name}.toml"
     content = _read(path)
+    if extra := {"name", "images"} & set(content):
+        raise DataError(f"{path.name} has {extra.pop()!r}, which recipes do not have; take it out")
     data = content.get("data")
     sets = image_sets(folder)
-    if data not in sets:
+    if not isinstance(data, str) or data not in sets:
         raise DataError(
             f"data of {path.name} must be one of {', '.join(sets)} ({_SETS}), found {data!r}"
         )
-    given = {**content, "name": name, "images": sets[str(data)].model_dump()}
-    if extra := {"name", "images"} & set(content):
-        raise DataError(f"{path.name} has {extra.pop()!r}, which recipes do not have; take it out")
+    given = {**content, "name": name, "images": sets[data].model_dump()}
     return _checked(Recipe, given, path)
 
 

@@ -127,7 +127,8 @@ def _listed(path: Path, data_root: Path, images: ImageSet) -> list[Entry]:
 def _find(name: str, data_root: Path, images: ImageSet) -> str:
     """The name of the file with this stem: another suffix, or a folder written with spaces."""
     wanted = PurePosixPath(name)
-    for parent in dict.fromkeys((str(wanted.parent), str(wanted.parent).replace("_P", " P"))):
+    spaced = wanted.parent.with_name(wanted.parent.name.replace("_", " "))
+    for parent in (wanted.parent, spaced):
         found = _stems(data_root / parent).get(wanted.stem)
         if found:
             return f"{parent}/{found}"

@@ -61,6 +61,7 @@ def trials(
     choices: Sequence[Choice],
     train: Sequence[str],
     reading: Sequence[str],
+    threads: int = 1,
 ) -> list[Trial]:
     """Every combination of the choices, with every seed, seed by seed.
 
@@ -82,6 +83,7 @@ def trials(
             data=data,
             train=(*train, *(word for choice, value in picked for word in choice.words(value))),
             reading=tuple(reading),
+            threads=threads,
         )
         for seed in seeds
         for values in itertools.product(*(choice.values for choice in choices))
@@ -98,14 +100,13 @@ def seed_list(text: str) -> list[int]:
     Raises:
         UsageError: if it is none of these.
     """
-    try:
-        if "," not in text and "-" not in text:
-            seeds = list(range(1, int(text) + 1))
-        else:
-            parts = [part.split("-") for part in text.split(",")]
-            seeds = [n for part in parts for n in range(int(part[0]), int(part[-1]) + 1)]
-    except ValueError:
-        seeds = []
+    number = "[0-9]{1,6}"
+    seeds: list[int] = []
+    if re.fullmatch(number, text):
+        seeds = list(range(1, int(text) + 1))
+    elif re.fullmatch(f"{number}(-{number})?(,{number}(-{number})?)*", text):
+        ends = [part.split("-") for part in text.split(",")]
+        seeds = [seed for end in ends for seed in range(int(end[0]), int(end[-1]) + 1)]
     if not seeds or len(set(seeds)) < len(seeds):
         raise UsageError(
             f"expected --seeds as a number (5: the seeds 1 to 5), a list (3,7) or a range (2-4), "

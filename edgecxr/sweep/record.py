@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from edgecxr import __version__
 from edgecxr.core.evidence import Evidence, evidence
-from edgecxr.core.files import check_writable, write_atomic
+from edgecxr.core.files import check_writable, locked, write_atomic
 from edgecxr.errors import OutputError, UsageError
 from edgecxr.sweep.trial import Trial, TrialResult
 
@@ -118,11 +117,9 @@ def only_sweep(folder: Path) -> Iterator[None]:
         OutputError: if it cannot be written, or if a sweep is at work in it.
     """
     check_writable(folder)
-    with (folder / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+    with locked(folder / ".lock", wait=False) as alone:
+        if not alone:
             raise OutputError(
                 f"another sweep is at work in {folder}; wait for it, or choose another folder"
-            ) from error
+            )
         yield

@@ -27,7 +27,6 @@ from edgecxr.sweep.trial import (
 
 POLL_SECONDS = 1.0
 STOP_SECONDS = 20.0
-CLUSTER_THREADS = 2
 # A trial may lose any number of workers as long as it gets on; so often without one more epoch.
 LOSSES_WITHOUT_PROGRESS = 3
 
@@ -46,25 +45,15 @@ OnEvent = Callable[[Event], None]
 
 @dataclass(frozen=True)
 class Workers:
-    """How many trials at once, and processor threads for each. None: chosen by the processors."""
+    """How many trials at once (None: as many as there are processors for), and where."""
 
     count: int | None = None
-    threads: int | None = None
     address: str | None = None
 
-    def here(self, trials: int) -> tuple[int, int]:
-        """Trials at once and threads of each on this machine, so that no core is given twice."""
-        cores = available_processors()
-        count = min(
-            self.count or (cores if self.threads is None else cores // self.threads), trials
-        )
-        count = max(count, 1)
-        return count, self.threads or max(1, cores // count)
-
-    def on_cluster(self, trials: int, processors: int) -> tuple[int, int]:
-        """The same on a cluster with so many processors."""
-        threads = self.threads or CLUSTER_THREADS
-        return max(1, min(self.count or processors // threads, trials)), threads
+    def at_once(self, left: Sequence[Trial], processors: int) -> int:
+        """So many that no processor is promised twice, unless ``count`` says otherwise."""
+        fitting = processors // max(trial.threads for trial in left)
+        return max(1, min(self.count or fitting, len(left)))
 
 
 def available_processors() -> int:
@@ -94,12 +83,11 @@ def run_trials(
     done = {t.name: result_of(t, folder) for t in trials if is_done(t, folder)}
     left = [trial for trial in trials if trial.name not in done]
     if left:
-        count, threads = workers.here(len(left))
+        count = workers.at_once(left, available_processors())
         with connected(workers.address, count) as ray:
             if workers.address is not None:
-                processors = int(ray.cluster_resources().get("CPU", 0))
-                count, threads = workers.on_cluster(len(left), processors)
-            work = Work(folder.resolve(), Path.cwd(), threads)
+                count = workers.at_once(left, int(ray.cluster_resources().get("CPU", 0)))
+            work = Work(folder.resolve(), Path.cwd())
             sweep = _Sweep(ray, trials, work, count, workers.address is not None, on_event)
             done = sweep.run(done)
     return [done[trial.name] for trial in trials]
@@ -111,7 +99,6 @@ class Work:
 
     folder: Path
     home: Path
-    threads: int
     version: str = __version__
 
 
@@ -145,7 +132,7 @@ class _Sweep:
         self.work = work
         self.workers = workers
         # On this machine Ray has one processor for each worker; a cluster counts real ones.
-        self.processors = work.threads if on_cluster else 1
+        self.on_cluster = on_cluster
         self.on_event = on_event
         self.running: dict[Any, Trial] = {}
         self.losses: dict[str, _Losses] = {}
@@ -170,7 +157,8 @@ class _Sweep:
 
     def _start(self, trial: Trial) -> None:
         at = self.progress[trial.name]
-        task = self.ray.remote(num_cpus=self.processors, max_retries=0, max_calls=1)(_run_there)
+        processors = trial.threads if self.on_cluster else 1
+        task = self.ray.remote(num_cpus=processors, max_retries=0, max_calls=1)(_run_there)
         self.running[task.remote(trial, self.work)] = trial
         self._tell(trial, f"goes on after epoch {at.epoch}" if at.epoch else "started")
 
@@ -246,4 +234,4 @@ def _run_there(trial: Trial, work: Work) -> TrialResult:
             f"{socket.gethostname()} has edgecxr {__version__} where {work.version} is needed; "
             "install that one on every node"
         )
-    return run_trial(trial, work.folder, threads=work.threads, home=work.home)
+    return run_trial(trial, work.folder, work.home)

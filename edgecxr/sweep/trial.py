@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from edgecxr.core.bundle import MANIFEST, Bundle
 from edgecxr.core.metrics import Evaluation
@@ -47,6 +47,8 @@ class Trial(_Frozen):
         data: an absolute path.
         train, quantize, evaluate: further options of these commands.
         reading: options that all three take, such as ``--skip-unreadable``.
+        threads: processor threads of each command. Their number decides the order of sums, and so
+            the last bits of the weights: it is part of what a trial is.
         test: also evaluate the split "test", once.
     """
 
@@ -58,6 +60,7 @@ class Trial(_Frozen):
     quantize: tuple[str, ...] = ()
     evaluate: tuple[str, ...] = ()
     reading: tuple[str, ...] = ()
+    threads: int = Field(1, ge=1)
     test: bool = False
 
 
@@ -93,12 +96,11 @@ class Progress(_Frozen):
     validation_accuracy: float | None = None
 
 
-def run_trial(trial: Trial, folder: Path, *, threads: int, home: Path) -> TrialResult:
+def run_trial(trial: Trial, folder: Path, home: Path) -> TrialResult:
     """Do what is left of a trial.
 
     Args:
         folder: of the sweep; the bundle becomes ``folder/trial.name``. Absolute.
-        threads: processor threads for each command.
         home: the folder that relative paths in options start from.
 
     Returns:
@@ -113,7 +115,9 @@ def run_trial(trial: Trial, folder: Path, *, threads: int, home: Path) -> TrialR
                 1,
             )
     try:
-        return _run_steps(trial, folder, {**module_environment(), **thread_limits(threads)}, home)
+        return _run_steps(
+            trial, folder, {**module_environment(), **thread_limits(trial.threads)}, home
+        )
     except BundleError as error:
         return failed(trial, f"{trial.name}: {error}", error.exit_code)
 

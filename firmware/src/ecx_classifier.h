@@ -18,6 +18,13 @@ extern "C" {
 #define ECX_KEEP_IMAGE 1
 #endif
 
+/* When a class counts. An int8 score is compared as it is; for float32 these are the bits of
+ * floats. */
+typedef struct {
+  int32_t certain;  /* with a top score below it, the image is uncertain */
+  int32_t included; /* a class with at least this score is possible, and the top class always */
+} ecx_decision;
+
 typedef struct {
   const char *edgecxr;     /* version of the exporter */
   const char *name;        /* printable ASCII without quotes and brackets */
@@ -33,6 +40,7 @@ typedef struct {
   int32_t output_zero_point;
   /* Memory for pixels: [height][width][channels], or, without ECX_KEEP_IMAGE, one row of it. */
   uint8_t *pixels;
+  const ecx_decision *decision; /* NULL if nothing was chosen for this model */
 } ecx_classifier;
 
 extern const ecx_classifier ecx_model;

@@ -4,6 +4,9 @@
 #include <string.h>
 
 #include "ecx_classifier.h"
+#include "ecx_demo.h"
+#include "ecx_infer.h"
+#include "ecx_info.h"
 #include "ecx_load.h"
 #include "ecx_port.h"
 #include "ecx_text.h"
@@ -13,9 +16,7 @@
 
 static struct {
   char command[ECX_COMMAND_MAX + 1];
-  uint32_t length;    /* of the command so far; more than ECX_COMMAND_MAX: too long */
-  const void *scores; /* of the last inference, or NULL */
-  uint32_t image_crc; /* of the image that gave them */
+  uint32_t length; /* of the command so far; more than ECX_COMMAND_MAX: too long */
 } wire;
 
 typedef struct {
@@ -25,27 +26,16 @@ typedef struct {
   int checked; /* whether m-check follows the reply */
 } command;
 
-static void line(const char *text) {
-  ecx_print(text);
-  ecx_print_end();
-}
-
 static void line_with(const char *before, uint64_t value, const char *after) {
   ecx_print(before);
   ecx_print_number(value);
-  line(after);
-}
-
-static void crc_line(const char *before, uint32_t crc) {
-  ecx_print(before);
-  ecx_print_hex(crc, 8);
-  line("]");
+  ecx_print_line(after);
 }
 
 static void fail(const char *why) {
   ecx_print("e-[");
   ecx_print(why);
-  line("]");
+  ecx_print_line("]");
 }
 
 /* If the next word is `word`, what follows it; else NULL. */
@@ -88,18 +78,24 @@ static int hex_digit(char digit) {
 
 static void name(const char *arguments) {
   (void)arguments;
-  line("m-name-dut-[edgecxr]");
+  ecx_print_line("m-name-dut-[edgecxr]");
 }
 
 static void profile(const char *arguments) {
   (void)arguments;
-  line("m-profile-[ULPMark for tinyML Firmware V0.0.1]");
+  ecx_print_line("m-profile-[ULPMark for tinyML Firmware V0.0.1]");
   ecx_print("m-model-[");
   ecx_print(ecx_model.name);
-  line("]");
+  ecx_print_line("]");
 }
 
+/* Microseconds, as the name says, also where the clock counts cycles: the MLPerf Tiny runner
+ * divides by them. */
 static void lap(uint64_t ticks) {
+  const uint32_t hz = ecx_port_board()->core_hz;
+  if (ecx_clock_counts_cycles()) {
+    ticks = ticks / hz * 1000000u + ticks % hz * 1000000u / hz;
+  }
   line_with("m-lap-us-", ticks, "");
 }
 
@@ -108,78 +104,9 @@ static void timestamp(const char *arguments) {
   lap(ecx_port_clock());
 }
 
-static void info_text(const char *key, const char *value) {
-  ecx_print(",\"");
-  ecx_print(key);
-  ecx_print("\":\"");
-  ecx_print(value);
-  ecx_print("\"");
-}
-
-static void info_number(const char *key, uint32_t value) {
-  ecx_print(",\"");
-  ecx_print(key);
-  ecx_print("\":");
-  if (value == 0) {
-    ecx_print("null");
-  } else {
-    ecx_print_number(value);
-  }
-}
-
-static void info_compiler(void) {
-#if defined(__clang__)
-  ecx_print(",\"compiler\":\"clang ");
-  ecx_print_number(__clang_major__);
-  ecx_print(".");
-  ecx_print_number(__clang_minor__);
-  ecx_print(".");
-  ecx_print_number(__clang_patchlevel__);
-  ecx_print("\"");
-#elif defined(__GNUC__)
-  ecx_print(",\"compiler\":\"gcc ");
-  ecx_print_number(__GNUC__);
-  ecx_print(".");
-  ecx_print_number(__GNUC_MINOR__);
-  ecx_print(".");
-  ecx_print_number(__GNUC_PATCHLEVEL__);
-  ecx_print("\"");
-#else
-  ecx_print(",\"compiler\":null");
-#endif
-}
-
 static void info(const char *arguments) {
-  const ecx_board *board = ecx_port_board();
   (void)arguments;
-  ecx_print("m-info-[{\"wire\":1");
-  info_text("edgecxr", ecx_model.edgecxr);
-  info_text("board", board->board);
-  info_text("model", ecx_model.name);
-  info_text("sha256", ecx_model.sha256);
-  info_text("precision", ecx_model.precision);
-  ecx_print(",\"labels\":");
-  ecx_print(ecx_model.labels_json);
-  ecx_print(",\"input\":[");
-  ecx_print_number(ecx_model.height);
-  ecx_print(",");
-  ecx_print_number(ecx_model.width);
-  ecx_print(",");
-  ecx_print_number(ecx_model.channels);
-  ecx_print("]");
-  info_text("runtime", ecx_model.runtime);
-  info_compiler();
-  info_number("clock_hz", board->core_hz);
-  info_text("clock", board->clock);
-  info_number("flash_bytes", board->flash_bytes);
-  info_number("static_ram_bytes", board->static_ram_bytes);
-  info_number("arena_bytes", ecx_model.arena_bytes);
-  info_number("stack_bytes", ecx_port_stack_bytes());
-  ecx_print(",\"keeps_image\":");
-  ecx_print(ECX_KEEP_IMAGE ? "true" : "false");
-  ecx_print(",\"db_raw\":");
-  ecx_print(ECX_KEEP_IMAGE ? "true" : "false");
-  line("}]");
+  ecx_info_print();
 }
 
 static void expect_image(void) {
@@ -251,10 +178,10 @@ static void db_raw(const char *arguments) {
   } else if (ecx_load_crc() != expected) {
     ecx_print("e-[CRC mismatch, expected ");
     ecx_print_hex(expected, 8);
-    crc_line(", found ", ecx_load_crc());
+    ecx_print_crc_line(", found ", ecx_load_crc());
     ecx_load_drop();
   } else {
-    line("m-load-done");
+    ecx_print_line("m-load-done");
   }
 }
 
@@ -269,7 +196,7 @@ static void db_print(const char *arguments) {
     for (uint32_t i = at; i < at + HEX_BYTES_PER_LINE && i < ecx_image_bytes(); ++i) {
       ecx_print_hex(ecx_model.pixels[i], 2);
     }
-    line("]");
+    ecx_print_line("]");
   }
 }
 #else
@@ -290,7 +217,7 @@ static void db_crc(const char *arguments) {
     fail("No image loaded");
     return;
   }
-  crc_line("m-crc32-[", ecx_load_crc());
+  ecx_print_crc_line("m-crc32-[", ecx_load_crc());
 }
 
 static void db_hex(const char *digits) {
@@ -317,7 +244,7 @@ static void db_hex(const char *digits) {
     ecx_load_byte((uint8_t)(hex_digit(digits[i]) * 16 + hex_digit(digits[i + 1])));
   }
   if (ecx_load_missing() == 0) {
-    line("m-load-done");
+    ecx_print_line("m-load-done");
   }
 }
 
@@ -335,7 +262,7 @@ static int dispatch(const command *table, uint32_t count, const char *text) {
     if (arguments != NULL) {
       table[i].run(arguments);
       if (table[i].checked) {
-        crc_line("m-check-[", ecx_print_check());
+        ecx_print_crc_line("m-check-[", ecx_print_check());
       }
       return 1;
     }
@@ -351,86 +278,22 @@ static void db(const char *arguments) {
   }
 }
 
-/* float32 scores are probabilities or logits: what is beyond a million is cut off there. */
-static int64_t micro_of_float(float score) {
-  const float limit = 1e6f;
-  if (!(score > -limit)) {
-    score = -limit; /* not a number, too */
-  } else if (score > limit) {
-    score = limit;
-  }
-  const float scaled = score * 1e6f;
-  return (int64_t)(scaled + (scaled < 0 ? -0.5f : 0.5f));
-}
-
-static int64_t micro_of_int8(int8_t score) {
-  const int64_t scaled = (score - ecx_model.output_zero_point) * ecx_model.output_scale * 1000000;
-  /* Half away from 0; integer division cuts off. */
-  return (scaled + (scaled < 0 ? -(INT64_C(1) << 30) : INT64_C(1) << 30)) / (INT64_C(1) << 31);
-}
-
-static void print_results(void) {
-  const int is_float = ecx_model.precision[0] == 'f';
-  ecx_print("m-results-[");
-  for (uint32_t i = 0; i < ecx_model.outputs; ++i) {
-    ecx_print(i > 0 ? "," : "");
-    ecx_print_micro(is_float ? micro_of_float(((const float *)wire.scores)[i])
-                             : micro_of_int8(((const int8_t *)wire.scores)[i]));
-  }
-  line("]");
-  ecx_print("m-scores-[");
-  for (uint32_t i = 0; i < ecx_model.outputs; ++i) {
-    ecx_print(i > 0 ? "," : "");
-    if (is_float) {
-      uint32_t bits;
-      memcpy(&bits, (const float *)wire.scores + i, sizeof bits);
-      ecx_print_hex(bits, 8);
-    } else {
-      ecx_print_signed(((const int8_t *)wire.scores)[i]);
-    }
-  }
-  line("]");
-  crc_line("m-image-[", wire.image_crc);
-}
-
-#if ECX_KEEP_IMAGE
-static void infer_times(uint32_t count) {
-  const uint32_t row_bytes = (uint32_t)ecx_model.width * ecx_model.channels;
-  for (uint32_t i = 0; i < count; ++i) {
-    ecx_classifier_begin();
-    for (uint32_t y = 0; y < ecx_model.height; ++y) {
-      (void)ecx_classifier_push_row(ecx_model.pixels + y * row_bytes);
-    }
-    wire.scores = ecx_classifier_finish();
-    (void)ecx_port_clock();
-  }
-}
-
 static void infer_now(uint32_t count, uint32_t warmup) {
   line_with("m-warmup-start-", warmup, "");
-  infer_times(warmup);
-  line("m-warmup-done");
+  if (warmup > 0) {
+    (void)ecx_infer(warmup);
+  }
+  ecx_print_line("m-warmup-done");
   line_with("m-infer-start-", count, "");
-  const uint64_t start = ecx_port_clock();
-  infer_times(count);
-  const uint64_t end = ecx_port_clock();
-  lap(start);
-  lap(end);
+  const ecx_span span = ecx_infer(count);
+  lap(span.start);
+  lap(span.end);
+  ecx_print_line("m-infer-done");
+  if (ecx_clock_counts_cycles()) {
+    line_with("m-cycles-", span.end - span.start, "");
+  }
+  ecx_infer_print_results();
 }
-#else
-/* The rows were computed as they came: the laps are apart by all the time in the model. */
-static void infer_now(uint32_t count, uint32_t warmup) {
-  line_with("m-warmup-start-", warmup, "");
-  line("m-warmup-done");
-  line_with("m-infer-start-", count, "");
-  const uint64_t start = ecx_port_clock();
-  wire.scores = ecx_classifier_finish();
-  const uint64_t end = ecx_port_clock();
-  lap(start);
-  lap(end + ecx_load_ticks());
-  ecx_load_drop();
-}
-#endif
 
 static void infer(const char *arguments) {
   uint32_t count = 1;
@@ -446,19 +309,25 @@ static void infer(const char *arguments) {
   } else if (!ecx_load_complete()) {
     fail("No image loaded");
   } else {
-    wire.image_crc = ecx_load_crc();
     infer_now(count, warmup);
-    line("m-infer-done");
-    print_results();
+  }
+}
+
+static void demo(const char *arguments) {
+  (void)arguments;
+  if (ecx_demo_count() == 0) {
+    fail("This board has no room for demo images");
+  } else {
+    ecx_demo_run();
   }
 }
 
 static void results(const char *arguments) {
   (void)arguments;
-  if (wire.scores == NULL) {
+  if (ecx_infer_scores() == NULL) {
     fail("No results yet");
   } else {
-    print_results();
+    ecx_infer_print_results();
   }
 }
 
@@ -472,6 +341,7 @@ static const command commands[] = {
     {"db", "db load N, db HEX, db raw N CRC32, db print, db crc: the image", db, 0},
     {"infer", "infer N W: N inferences after W to warm up", infer, 1},
     {"results", "results: those of the last inference", results, 1},
+    {"demo", "demo: classify the built-in synthetic images", demo, 1},
     {"help", "help: this list; each command ends with %", help, 0},
 };
 
@@ -479,12 +349,12 @@ static void help(const char *arguments) {
   (void)arguments;
   for (uint32_t i = 0; i < sizeof commands / sizeof *commands; ++i) {
     ecx_print("m-help-");
-    line(commands[i].help);
+    ecx_print_line(commands[i].help);
   }
 }
 
 static void ready(void) {
-  line("m-ready");
+  ecx_print_line("m-ready");
 }
 
 static void execute(void) {
@@ -501,10 +371,10 @@ static void execute(void) {
 void ecx_protocol_start(void) {
   ecx_load_drop();
   wire.length = 0;
-  wire.scores = NULL;
-  line("m-timestamp-mode-performance");
+  ecx_infer_forget();
+  ecx_print_line("m-timestamp-mode-performance");
   lap(ecx_port_clock());
-  line("m-init-done");
+  ecx_print_line("m-init-done");
   ready();
 }
 

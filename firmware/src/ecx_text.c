@@ -71,3 +71,14 @@ void ecx_print_micro(int64_t value) {
 void ecx_print_end(void) {
   ecx_print("\r\n");
 }
+
+void ecx_print_line(const char *text) {
+  ecx_print(text);
+  ecx_print_end();
+}
+
+void ecx_print_crc_line(const char *before, uint32_t crc) {
+  ecx_print(before);
+  ecx_print_hex(crc, 8);
+  ecx_print_line("]");
+}

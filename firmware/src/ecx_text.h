@@ -26,6 +26,12 @@ void ecx_print_micro(int64_t value);
 /* CR LF. */
 void ecx_print_end(void);
 
+/* The text and CR LF. */
+void ecx_print_line(const char *text);
+
+/* `before`, eight digits, "]", CR LF. */
+void ecx_print_crc_line(const char *before, uint32_t crc);
+
 #ifdef __cplusplus
 }
 #endif

@@ -122,7 +122,9 @@ def test_evaluate_prints_tables_and_a_verdict(
     assert outcome.exit_code == 0, outcome.err
     assert "SYNTHETIC" in outcome.out
     assert "on 18 images of 'val'" in outcome.out
-    assert "McNemar" in outcome.out.splitlines()[-1]
+    assert "McNemar" in outcome.out
+    assert "calibration error, with the temperature" in outcome.out
+    assert outcome.out.splitlines()[-1].startswith("The val split of these images was read ")
 
 
 def test_record_puts_the_figures_into_the_manifest(
@@ -132,6 +134,45 @@ def test_record_puts_the_figures_into_the_manifest(
     outcome = edgecxr("evaluate", tmp_path / "m", "--data", phantoms, "--record", "--json")
     recorded = Bundle.open(tmp_path / "m").manifest.metrics["test"]
     assert recorded.int8.accuracy == json.loads(outcome.out)["int8"]["accuracy"]
+
+
+def test_quantize_chooses_when_to_be_uncertain(quantized: tuple[Path, Outcome]) -> None:
+    manifest = Bundle.open(quantized[0]).manifest
+    assert manifest.decision is not None
+    assert manifest.decision.images == manifest.training.split.images["val"] == 18
+    assert "uncertain if the top score is below" in quantized[1].out
+
+
+def test_calibrate_chooses_anew(
+    quantized: tuple[Path, Outcome], phantoms: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(quantized[0], tmp_path / "m")
+    asked = ("calibrate", tmp_path / "m", "--data", phantoms, "--coverage", "0.5", "--json")
+    outcome = edgecxr(*asked)
+    assert outcome.exit_code == 0, outcome.err
+    before, after = (Bundle.open(m).manifest.decision for m in (quantized[0], tmp_path / "m"))
+    assert before is not None
+    assert after is not None
+    assert json.loads(outcome.out)["coverage"] == after.coverage == 0.5
+    assert after.int8.threshold >= before.int8.threshold
+    assert after.int8.temperature == before.int8.temperature
+
+
+def test_every_reading_of_the_test_split_is_counted(
+    quantized: tuple[Path, Outcome], phantoms: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(quantized[0], tmp_path / "m")
+    before = Bundle.open(tmp_path / "m").reads_of("test", fingerprint(tmp_path / "m"))
+    asked = ("evaluate", tmp_path / "m", "--data", phantoms)
+    first = edgecxr(*asked, "--record", "--json")
+    again = edgecxr(*asked)
+    assert json.loads(first.out)["reads"] == before + 1
+    assert f"was read {before + 2} times" in again.out.splitlines()[-1]
+    assert Bundle.open(tmp_path / "m").reads_of("test", fingerprint(tmp_path / "m")) == before + 2
+
+
+def fingerprint(folder: Path) -> str:
+    return Bundle.open(folder).manifest.training.dataset_fingerprint
 
 
 def test_evaluate_on_other_classes_is_refused(

@@ -12,8 +12,9 @@ from edgecxr.errors import TrainingError, UsageError
 from edgecxr.training.architectures import ARCHITECTURES, Spec, build, check
 from edgecxr.training.architectures.spec import is_head
 from edgecxr.training.architectures.weights import gray_kernel, load_weights
-from edgecxr.training.checkpoint import Epoch
-from edgecxr.training.fit import plateau_rate
+from edgecxr.training.batches import Images
+from edgecxr.training.checkpoint import Checkpoint, Epoch, RunState
+from edgecxr.training.fit import fit, plateau_rate, spec_of
 from edgecxr.training.settings import TrainingSettings
 from edgecxr.training.tf import start_tensorflow
 
@@ -85,6 +86,26 @@ def test_freezing_leaves_only_the_head_to_learn() -> None:
     assert not is_head("block1_conv1")
 
 
+def test_a_frozen_body_is_the_same_after_training(tmp_path: Path) -> None:
+    start_tensorflow(1)
+    settings = TrainingSettings(
+        architecture="dhanapal_cnn", width_multiplier=0.25, freeze=True, epochs=2, batch=8
+    )
+    pixels = np.random.default_rng(2).integers(0, 256, (16, 32, 32), dtype=np.uint8)
+    images = Images(pixels, np.arange(16, dtype=np.int64) % 2)
+    state = RunState(settings=settings, dataset_fingerprint="f", initial_weights=None)
+    checkpoint = Checkpoint.begin(tmp_path / "run", state, resume=False, force=False)
+    model = fit(images, images, 2, checkpoint, on_epoch=lambda _: None)
+    start_tensorflow(1)
+    before = build("dhanapal_cnn", spec_of(settings, 32, 32, 2))
+    for mine, theirs in zip(model.layers, before.layers, strict=True):
+        same = all(
+            np.array_equal(a, b)
+            for a, b in zip(mine.get_weights(), theirs.get_weights(), strict=True)
+        )
+        assert same is not is_head(mine.name) or not mine.weights
+
+
 @pytest.mark.parametrize(
     ("name", "spec", "sentence"),
     [
@@ -142,6 +163,7 @@ def test_a_file_of_rgb_weights_gives_the_gray_body_the_same_features(
     np.testing.assert_allclose(found, expected, atol=0.02 * np.abs(expected).max())
 
 
+@pytest.mark.slow
 def test_every_body_with_imagenet_weights_has_the_layers_of_its_original(tmp_path: Path) -> None:
     import keras
 
@@ -160,6 +182,20 @@ def test_weights_of_another_network_are_one_sentence(tmp_path: Path) -> None:
         load_weights(gray, "mobilenet_v2", str(tmp_path / "bad.weights.h5"), 0.35)
     with pytest.raises(UsageError, match=r"--weights fits mobilenet_v1, .* found simple_cnn"):
         load_weights(gray, "simple_cnn", "imagenet", 1.0)
+
+
+def test_weights_that_cannot_be_downloaded_are_one_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import keras
+
+    def offline(**_: object) -> None:
+        raise Exception("URL fetch failure on https://example.org: None -- no name")  # as Keras has
+
+    monkeypatch.setattr(keras.applications, "MobileNetV2", offline)
+    gray = Spec(32, 32, 1, 2, 0.35)
+    with pytest.raises(TrainingError, match="are not in Keras' cache and could not be downloaded"):
+        load_weights(ARCHITECTURES["simple_cnn"].build(gray), "mobilenet_v2", "imagenet", 0.35)
 
 
 def test_a_missing_weights_file_is_found_before_training(

@@ -5,11 +5,14 @@ from __future__ import annotations
 
 import json
 import re
+import struct
 
 from edgecxr import __version__
+from edgecxr.core.decision import smallest_int8
 from edgecxr.export.compiled.kernel_files import application_files
 from edgecxr.export.compiled.render import render as render_c
 from edgecxr.export.cpp import string_literal
+from edgecxr.export.demo import FILE, demo_source
 from edgecxr.export.formats import Export, Settings
 from edgecxr.export.source import Source
 
@@ -33,7 +36,7 @@ static uint8_t pixels[{upper}_INPUT_HEIGHT * ROW_BYTES];
 static uint8_t pixels[ROW_BYTES];
 #endif
 
-const ecx_classifier ecx_model = {{
+{decision}const ecx_classifier ecx_model = {{
     {edgecxr},
     {model},
     {upper}_MODEL_SHA256,
@@ -48,6 +51,7 @@ const ecx_classifier ecx_model = {{
     INT64_C({scale}),
     {zero_point},
     pixels,
+    {decision_or_none},
 }};
 
 void ecx_classifier_begin(void) {{
@@ -63,6 +67,8 @@ const void *ecx_classifier_finish(void) {{
 }}
 """
 
+_DECISION = "static const ecx_decision decision = {{{}, {}}};\n\n"
+
 
 def render(source: Source, settings: Settings) -> Export:
     """All files of the format "c", the firmware's portable sources, and what joins them.
@@ -76,14 +82,17 @@ def render(source: Source, settings: Settings) -> Export:
         **compiled.files,
         **application_files(),
         ADAPTOR: _adaptor(source, settings.namespace),
+        FILE: demo_source(settings.demo),
     }
+    facts = {**compiled.facts, "demo_images": len(settings.demo)}
     next_step = "compile all of it with a port that implements ecx_port.h and calls ecx_app_run"
-    return Export(files, compiled.facts, compiled.lines, next_step)
+    return Export(files, facts, compiled.lines, next_step)
 
 
 def _adaptor(source: Source, name: str) -> str:
     quantization = source.output.quantization
     scale, zero_point = 0, 0
+    limits = _limits(source)
     if source.output.dtype == "int8" and quantization is not None:
         scale = round(quantization.scale[0] * 2**31)
         zero_point = quantization.zero_point[0]
@@ -98,7 +107,23 @@ def _adaptor(source: Source, name: str) -> str:
         labels=string_literal(json.dumps(source.labels)),
         scale=scale,
         zero_point=zero_point,
+        decision="" if limits is None else _DECISION.format(*limits),
+        decision_or_none=0 if limits is None else "&decision",
     )
+
+
+def _limits(source: Source) -> tuple[int, int] | None:
+    """The two numbers of ``ecx_decision``; None if the bundle has no rule."""
+    rule, quantization = source.rule, source.output.quantization
+    if rule is None:
+        return None
+    scores = (rule.threshold, rule.included)
+    if source.output.dtype == "int8" and quantization is not None:
+        scale, zero_point = quantization.scale[0], quantization.zero_point[0]
+        certain, included = (smallest_int8(score, scale, zero_point) for score in scores)
+    else:
+        certain, included = struct.unpack("<2i", struct.pack("<2f", *scores))
+    return certain, included
 
 
 def _plain(name: str) -> str:

@@ -10,6 +10,9 @@ gray here).
 
 from __future__ import annotations
 
+import contextlib
+import sys
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -81,7 +84,11 @@ def _original(factory: str, weights: str, width: float, size: tuple[int, int]) -
             ) from error
         return original
     try:
-        return make(weights=IMAGENET, **options)
+        # Keras announces a download on stdout, which is for data, and warns of sizes other than
+        # 224, which the kernels do not care about.
+        with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            return make(weights=IMAGENET, **options)
     except ValueError as error:
         raise TrainingError(f"Keras has no ImageNet weights of {factory} so: {error}") from error
     except Exception as error:  # keras.utils.get_file raises no narrower class

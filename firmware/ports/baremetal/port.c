@@ -2,6 +2,7 @@
  *
  * ecx_port.h for all bare-metal boards.
  *
+ * The clock is the core's own cycle counter where it moves. QEMU's stands still:
  * QEMU with -icount lets a fixed time of 2^n ns pass per instruction, and every counter then counts
  * instructions. The port finds out: it times loops of known length. A real core takes 1 to 4 cycles
  * for these instructions, and no board here has a clock whose cycles come to a power of two.
@@ -10,6 +11,7 @@
 
 #include "board.h"
 #include "ecx_app.h"
+#include "ecx_cycles.h"
 #include "ecx_port.h"
 
 #define NS_PER_SECOND 1000000000u
@@ -22,6 +24,9 @@ static board_facts facts;
 static ecx_board about;
 static uint64_t counted; /* the counter, extended */
 static uint32_t last;
+static int has_cycles;
+static uint64_t cycles; /* those of the core, extended */
+static uint32_t last_cycles;
 static uint32_t tick_ns_by_32; /* 32 times the ns of a tick; a whole number on emulated boards */
 static int shift = -1;         /* one instruction takes 2^shift ns; -1: no such thing */
 
@@ -87,8 +92,18 @@ void ecx_port_write(const char *bytes, uint32_t count) {
   }
 }
 
+static uint64_t core_cycles(void) {
+  const uint32_t now = ecx_cycles();
+  cycles += now - last_cycles;
+  last_cycles = now;
+  return cycles;
+}
+
 /* Instructions come without a division, whose length varies: the same work gives the same count. */
 uint64_t ecx_port_clock(void) {
+  if (has_cycles) {
+    return core_cycles();
+  }
   return shift < 0 ? nanoseconds(counter()) / 1000 : (counter() * tick_ns_by_32) >> (5 + shift);
 }
 
@@ -120,7 +135,9 @@ int main(void) {
     shift = -1;
   }
   about.board = facts.name;
-  about.clock = shift < 0 ? "us" : "instructions";
+  has_cycles = ecx_cycles_start();
+  last_cycles = ecx_cycles();
+  about.clock = has_cycles ? "cycles" : shift < 0 ? "us" : "instructions";
   about.core_hz = facts.core_hz;
   about.flash_bytes = (uint32_t)(uintptr_t)flash_bytes;
   about.static_ram_bytes = (uint32_t)(uintptr_t)static_ram_bytes;

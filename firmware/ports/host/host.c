@@ -3,8 +3,10 @@
  * The firmware as a program of this computer (POSIX):
  *   ecx_host                    on standard input and output
  *   ecx_host --socket PORT      on a TCP port of 127.0.0.1, one client after the other
+ *   ecx_host --unix PATH        on a Unix socket, one client after the other; PATH must be new
  *   ecx_host --pty              on a new pseudo-terminal
- * With --socket (0: any free port) and --pty, the first line on standard output says what to open.
+ * With --socket (0: any free port), --unix and --pty, the first line on standard output says what
+ * to open.
  */
 #define _XOPEN_SOURCE 600
 
@@ -19,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
@@ -86,6 +89,24 @@ static int fail(const char *what) {
   return 1;
 }
 
+/* One after the other. */
+static int serve_clients(int server, int tcp) {
+  const int yes = 1;
+  for (;;) {
+    const int client = accept(server, NULL, NULL);
+    if (client < 0) {
+      return fail("accept");
+    }
+    if (tcp) {
+      setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+    }
+    input = output = client;
+    filled = taken = 0;
+    ecx_app_run();
+    close(client);
+  }
+}
+
 static int serve_socket(const char *port) {
   struct sockaddr_in address = {0};
   socklen_t size = sizeof address;
@@ -107,17 +128,37 @@ static int serve_socket(const char *port) {
   }
   printf("socket://127.0.0.1:%u\n", (unsigned)ntohs(address.sin_port));
   fflush(stdout);
-  for (;;) {
-    const int client = accept(server, NULL, NULL);
-    if (client < 0) {
-      return fail("accept");
-    }
-    setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-    input = output = client;
-    filled = taken = 0;
-    ecx_app_run();
-    close(client);
+  return serve_clients(server, 1);
+}
+
+static const char *unix_path;
+
+/* A socket's file would outlive the program. */
+static void stop(int signal_number) {
+  (void)signal_number;
+  unlink(unix_path);
+  _exit(0);
+}
+
+static int serve_unix(const char *path) {
+  struct sockaddr_un address = {0};
+  if (*path == 0 || strlen(path) >= sizeof address.sun_path) {
+    errno = ENAMETOOLONG;
+    return fail(path);
   }
+  address.sun_family = AF_UNIX;
+  memcpy(address.sun_path, path, strlen(path));
+  const int server = socket(AF_UNIX, SOCK_STREAM, 0);
+  if (server < 0 || bind(server, (struct sockaddr *)&address, sizeof address) != 0 ||
+      listen(server, 1) != 0) {
+    return fail(path);
+  }
+  unix_path = path;
+  signal(SIGINT, stop);
+  signal(SIGTERM, stop);
+  printf("unix:%s\n", path);
+  fflush(stdout);
+  return serve_clients(server, 0);
 }
 
 static int serve_terminal(void) {
@@ -152,9 +193,12 @@ int main(int count, char **arguments) {
   if (count == 3 && strcmp(arguments[1], "--socket") == 0) {
     return serve_socket(arguments[2]);
   }
+  if (count == 3 && strcmp(arguments[1], "--unix") == 0) {
+    return serve_unix(arguments[2]);
+  }
   if (count == 2 && strcmp(arguments[1], "--pty") == 0) {
     return serve_terminal();
   }
-  fprintf(stderr, "usage: ecx_host [--socket PORT | --pty]\n");
+  fprintf(stderr, "usage: ecx_host [--socket PORT | --unix PATH | --pty]\n");
   return 2;
 }
