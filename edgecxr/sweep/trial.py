@@ -200,6 +200,7 @@ def _steps_left(trial: Trial, folder: Path) -> Iterator[list[str]]:
     data = str(trial.data)
     if not (bundle / MANIFEST).exists():
         own = ["--out", str(bundle), "--seed", str(trial.seed), "--resume"]
+        own += ["--threads", str(trial.threads)]
         yield ["train", data, *own, *trial.train, *trial.reading]
     manifest = Bundle.open(bundle).manifest
     on = ["--data", data, *trial.reading]

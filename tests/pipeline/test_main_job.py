@@ -237,4 +237,31 @@ def test_warm_start_takes_the_weights(
     second = keras.saving.load_model(tmp_path / "warm" / "model.keras", compile=False)
     for a, b in zip(first.trainable_weights, second.trainable_weights, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-6)
-    assert Bundle.open(tmp_path / "warm").manifest.training.initialised_from == "tiny"
+    manifest = Bundle.open(cold).manifest
+    learnt = Bundle.open(tmp_path / "warm").manifest.training
+    assert learnt.initialised_from == "tiny"
+    (parent,) = learnt.parents
+    assert (parent.role, parent.name, parent.labels) == ("init", "tiny", manifest.labels)
+    assert parent.model_sha256 == manifest.files["keras"].sha256
+    assert parent.training == manifest.training
+
+
+def test_teachers_are_heard_and_recorded(
+    trained: tuple[Path, Outcome], phantoms: Path, tmp_path: Path
+) -> None:
+    taught = edgecxr(
+        "train", phantoms, "--out", tmp_path / "taught", *TRAIN, "--epochs", "1",
+        "--teacher", trained[0], "--teacher", trained[0], "--temperature", "2",
+    )  # fmt: skip
+    assert taught.exit_code == 0, taught.err
+    training = Bundle.open(tmp_path / "taught").manifest.training
+    assert [parent.role for parent in training.parents] == ["teacher", "teacher"]
+    assert training.settings["temperature"] == 2
+    shutil.copytree(phantoms, tmp_path / "other")
+    for split in ("train", "test"):
+        (tmp_path / "other" / split / "normal").rename(tmp_path / "other" / split / "healthy")
+    refused = edgecxr(
+        "train", tmp_path / "other", "--out", tmp_path / "m", *TRAIN, "--teacher", trained[0]
+    )
+    assert refused.exit_code == 2
+    assert "has other classes than the model to train" in refused.err

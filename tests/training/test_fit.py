@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,9 @@ from edgecxr.training.settings import TrainingSettings
 from edgecxr.training.tf import start_tensorflow
 
 SETTINGS = TrainingSettings(
-    width_multiplier=0.05, epochs=4, batch=8, dropout=0.2, warmup_epochs=1, seed=3
-)
+    width_multiplier=0.05, epochs=4, batch=8, dropout=0.2, warmup_epochs=1, seed=3,
+    average_epochs=2, mixup=0.4, augmentation={"gamma": 0.3, "blur": 0.5, "noise": 0.05},
+)  # fmt: skip
 
 
 def images(count: int, seed: int = 0) -> Images:
@@ -32,7 +34,9 @@ def begin(folder: Path, settings: TrainingSettings = SETTINGS, **how: bool) -> C
     return Checkpoint.begin(folder, state, **{"resume": False, "force": False, **how})
 
 
-def run(checkpoint: Checkpoint, interrupt_after: int = 0) -> list[np.ndarray]:
+def run(
+    checkpoint: Checkpoint, interrupt_after: int = 0, teachers: Sequence[Path] = ()
+) -> list[np.ndarray]:
     """Weights after training; with ``interrupt_after`` Ctrl-C comes after so many epochs."""
 
     def on_epoch(row: Epoch) -> None:
@@ -40,24 +44,48 @@ def run(checkpoint: Checkpoint, interrupt_after: int = 0) -> list[np.ndarray]:
             raise KeyboardInterrupt
 
     start_tensorflow(checkpoint.state.settings.seed)
-    model = fit(images(28), images(10, seed=1), 2, checkpoint, on_epoch=on_epoch)
+    model = fit(images(28), images(10, seed=1), 2, checkpoint, teachers=teachers, on_epoch=on_epoch)
     return model.get_weights()
 
 
 def test_a_resumed_run_ends_bit_for_bit_where_an_uninterrupted_one_does(tmp_path: Path) -> None:
+    teachers = [saved_model(tmp_path / "teacher.keras", SETTINGS, classes=2)]
     straight = begin(tmp_path / "straight")
-    expected = run(straight)
+    expected = run(straight, teachers=teachers)
     with pytest.raises(KeyboardInterrupt):
-        run(begin(tmp_path / "cut"), interrupt_after=2)
+        run(begin(tmp_path / "cut"), interrupt_after=2, teachers=teachers)
     resumed = begin(tmp_path / "cut", resume=True)
     assert len(resumed.state.history) == 2
-    weights = run(resumed)
+    weights = run(resumed, teachers=teachers)
     for mine, theirs in zip(weights, expected, strict=True):
         np.testing.assert_array_equal(mine, theirs)
     without_time = [row.model_copy(update={"seconds": 0}) for row in resumed.state.history]
     assert without_time == [row.model_copy(update={"seconds": 0}) for row in straight.state.history]
     kept = sorted(path.name for path in (tmp_path / "cut").iterdir())
     assert kept == sorted({"state.json", resumed.state.best, resumed.state.latest})
+
+
+def test_a_run_resumed_with_other_teachers_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(begin(tmp_path), interrupt_after=1)
+    taught = RunState(
+        settings=SETTINGS, dataset_fingerprint="f", initial_weights=None, teachers=["a"]
+    )
+    with pytest.raises(UsageError, match="was started with other teachers; give the same ones"):
+        Checkpoint.begin(tmp_path, taught, resume=True, force=False)
+
+
+def test_the_kept_weights_are_the_average_of_the_last_epochs(tmp_path: Path) -> None:
+    seen: list[list[np.ndarray]] = []
+    settings = SETTINGS.model_copy(update={"average_epochs": 1, "select": "last"})
+    for epochs in (1, 2):
+        # A constant rate, so that a shorter run is the beginning of a longer one.
+        short = settings.model_copy(update={"epochs": epochs, "schedule": "constant"})
+        seen.append(run(begin(tmp_path / f"last-{epochs}", short)))
+    averaged = short.model_copy(update={"average_epochs": 2})
+    found = run(begin(tmp_path / "average", averaged))
+    for mine, first, second in zip(found, *seen, strict=True):
+        np.testing.assert_allclose(mine, (first + second) / 2, atol=1e-5)
 
 
 def test_an_interrupted_run_is_neither_overwritten_nor_taken_up_unasked(tmp_path: Path) -> None:
@@ -118,6 +146,21 @@ def test_a_warm_start_takes_all_but_a_head_of_other_classes(tmp_path: Path) -> N
     given = [w for w in keras.saving.load_model(initial).trainable_weights if "kernel" in w.path]
     for mine, theirs in zip(kernels[:-1], given[:-1], strict=True):
         np.testing.assert_allclose(np.asarray(mine), np.asarray(theirs), atol=1e-6)
+
+
+def test_a_warm_start_can_leave_the_head(tmp_path: Path) -> None:
+    import keras
+
+    initial = saved_model(tmp_path / "init.keras", SETTINGS, classes=2)
+    still = SETTINGS.model_copy(update={"learning_rate": 1e-12, "epochs": 1, "weight_decay": 0})
+    given = keras.saving.load_model(initial).get_layer("scores").get_weights()[0]
+    for keep in (True, False):
+        model = fit(
+            images(28), images(10, seed=1), 2, begin(tmp_path / str(keep), still),
+            initial=initial, keep_head=keep, on_epoch=lambda _: None,
+        )  # fmt: skip
+        found = model.get_layer("scores").get_weights()[0]
+        assert np.allclose(found, given, atol=1e-6) == keep
 
 
 def test_a_warm_start_from_another_width_is_refused(tmp_path: Path) -> None:
