@@ -29,8 +29,8 @@ _INTRODUCTION = """\
 One row for each recipe in [papers/](papers), by `edgecxr reproduce`. Figures are of the test split,
 which was read once for each model, at the end. Intervals of an accuracy are Wilson's, over images,
 of the mean over the seeds; those of int8 − float32 are paired. Guessing: with the classes' shares.
-Hours are of training, all seeds together, on one core. This file is made from
-[results/papers.json](results/papers.json).
+Hours are of training, all seeds together, by the clock, on one core that had other work too. This
+file is made from [results/papers.json](results/papers.json).
 
 **For research and teaching. Not a medical device.** Read what follows the table before comparing:
 the images, their size, the split or the network are seldom quite the paper's.
