@@ -57,7 +57,8 @@ def table(rows: Sequence[Row], *, markdown: bool = False) -> str:
 
 
 def page(rows: Sequence[Row]) -> str:
-    """The whole Markdown page."""
+    """The whole Markdown page, paper by paper."""
+    rows = sorted(rows, key=lambda row: row.paper.source)
     said = _common(rows)
     parts = [_INTRODUCTION.rstrip(), table(rows, markdown=True), "## Footing", *said]
     for source in dict.fromkeys(row.paper.source for row in rows):
