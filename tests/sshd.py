@@ -6,10 +6,10 @@ from __future__ import annotations
 import getpass
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,19 +48,16 @@ class Server:
         )
 
     def end(self) -> None:
-        """The server and every session of it."""
-        try:
-            os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
+        """The server; its sessions end with their clients."""
+        self.process.kill()
         self.process.wait()
 
 
-def start(folder: Path, *, environment: str = "") -> Server:
+def start(folder: Path, *, within: Sequence[str] = ()) -> Server:
     """Start a server for the present user.
 
     Args:
-        environment: more of sshd's SetEnv, such as "A=b".
+        within: a command that runs the server, given the server's own command line.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("host", "user"):
@@ -83,12 +80,14 @@ def start(folder: Path, *, environment: str = "") -> Server:
         "UsePAM no",
         "PasswordAuthentication no",
         "PrintMotd no",
-        f"SetEnv XDG_CACHE_HOME={folder}/cache {environment}",
+        # Login shells greet on stdout, which spoils what comes after for many programs.
+        'ForceCommand echo "Welcome to the Pi"; eval "$SSH_ORIGINAL_COMMAND"',
+        f"SetEnv XDG_CACHE_HOME={folder}/cache",
     ]
     (folder / "sshd_config").write_text("\n".join(settings) + "\n")
     _write_client(folder, port)
     log = (folder / "log").open("wb")
-    command = [SSHD, "-D", "-e", "-f", str(folder / "sshd_config")]
+    command = [*within, SSHD, "-D", "-e", "-f", str(folder / "sshd_config")]
     process = subprocess.Popen(command, stderr=log, start_new_session=True)
     server = Server(folder, process)
     server.known_hosts()

@@ -170,7 +170,10 @@ def bench(
         common.print_json(result)
     else:
         typer.echo(bench_table(result, markdown=markdown))
-    _fail_if_incomplete([row for each in rows.values() for row in each], missing if runtime else [])
+    _fail_if_incomplete(
+        [row for each in rows.values() for row in each],
+        [*missing, *wish.missing] if runtime else [],
+    )
     _fail_if_wrong(wrong)
 
 

@@ -40,6 +40,7 @@ class Wish:
         python: the command of the Python there; None looks for one.
         references: what this host says of the pictures, as far as it is known already.
         machines: takes what is found of those that were reached over SSH.
+        missing: takes a sentence for each runtime that is missing on one of them.
     """
 
     bundle: Bundle
@@ -54,6 +55,7 @@ class Wish:
     python: str | None
     references: dict[Precision, Reference] = field(default_factory=dict)
     machines: dict[str, Host] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
 
 
 def resolve(names: Sequence[str] | None, port: str | None) -> list[str]:
@@ -237,4 +239,5 @@ def _over_ssh(name: str, wish: Wish) -> tuple[list[BenchRow], list[str]]:
     wish.machines[name] = before.host if now is None else with_end(before.host, now)
     for sentence in missing:
         common.note(f"edgecxr: {sentence}")
+    wish.missing.extend(missing)
     return rows, [wrong for row in rows if (wrong := mismatch(row))]
