@@ -48,13 +48,15 @@ def _number(path: Path) -> float | None:
 
 
 def cpu_model(root: Path = _ROOT) -> str:
-    """The processor's name as the system gives it, else its architecture."""
+    """The board's name where it has one, as every Raspberry Pi; else the processor's, else its
+    architecture.
+    """
     found: dict[str, str] = {}
     for line in (_read(root / "proc" / "cpuinfo") or "").splitlines():
         key, _, value = line.partition(":")
         found.setdefault(key.strip(), value.strip())
     board = (_read(root / "proc" / "device-tree" / "model") or "").rstrip("\0\n")
-    return found.get("model name") or board or platform.processor() or platform.machine()
+    return board or found.get("model name") or platform.processor() or platform.machine()
 
 
 def read_state(root: Path = _ROOT) -> MachineState:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -256,7 +257,7 @@ def _result(
     )
 
 
-def _fail_if_incomplete(rows: list[BenchRow], missing: list[str]) -> None:
+def _fail_if_incomplete(rows: Sequence[BenchRow], missing: Sequence[str]) -> None:
     """After everything that could be measured is printed.
 
     A runtime that is missing counts only if it was asked for by name.
