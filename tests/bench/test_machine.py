@@ -51,7 +51,7 @@ def test_the_peak_counts_memory_that_was_given_back() -> None:
 def raspberry_pi(root: Path, kilohertz: str, millidegrees: str) -> Path:
     """The files of a Raspberry Pi 4 that are read."""
     files = {
-        "proc/cpuinfo": "processor\t: 0\nmodel name\t: ARMv7 Processor rev 3 (v7l)\nBogoMIPS\t: 108.00\nRevision\t: c03114\n",
+        "proc/cpuinfo": "processor\t: 0\nmodel name\t: ARMv7 Processor rev 3 (v7l)\n",
         "proc/device-tree/model": "Raspberry Pi 4 Model B Rev 1.4\0",
         "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor": "ondemand\n",
         "sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq": kilohertz,

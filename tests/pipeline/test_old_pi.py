@@ -52,6 +52,7 @@ def test_the_pi_extra_installs_without_conflicts_and_benches_on_tflite_runtime(t
     }
     for row in rows:
         assert row["interpreter"]["name"] == "tflite-runtime"
+        assert row["interpreter"]["version"] == "2.14.0"
         assert row["images"] == 12
         assert row["latency_ms"]["p50"] > 0
         assert row["agreement_with_host"] >= 0.9
