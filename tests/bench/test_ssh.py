@@ -223,10 +223,11 @@ def test_a_full_disk(tmp_path) -> None:
     assert "the disk of pi is full" in str(error)
 
 
-def started(bundle: Path, server: sshd.Server) -> tuple[subprocess.Popen[str], int]:
+@pytest.fixture
+def working(tiny_bundle, server) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """A bench that will not end soon, and its worker over there, which runs."""
     client = subprocess.Popen(
-        [*module_command("edgecxr", *over_ssh(bundle, "--runs", "100000000"))],
+        [*module_command("edgecxr", *over_ssh(tiny_bundle, "--runs", "100000000"))],
         env=module_environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -234,7 +235,9 @@ def started(bundle: Path, server: sshd.Server) -> tuple[subprocess.Popen[str], i
         start_new_session=True,
     )
     until(lambda: client.poll() is not None or workers(server), "the worker's start")
-    return client, workers(server)[0]
+    yield client, workers(server)[0]
+    client.kill()
+    client.communicate()
 
 
 def processes() -> Iterator[tuple[int, bytes]]:
@@ -250,18 +253,24 @@ def workers(server: sshd.Server) -> list[int]:
     return [pid for pid, line in processes() if b"bench.worker" in line and mark in line]
 
 
-def keepers(server: sshd.Server) -> list[int]:
-    """The keepers of this server: those that stand in a folder of its cache."""
-    found = []
+def cut(server: sshd.Server) -> None:
+    """As when the machine loses its power: no keeper, and no session."""
     for pid, line in processes():
-        if b"Keeps a folder on another machine" in line and b"\0--edgecxr--\0" in line:
-            try:
-                environment = Path(f"/proc/{pid}/environ").read_bytes()
-            except OSError:
-                continue
-            if str(server.cache).encode() in environment:
-                found.append(pid)
-    return found
+        if b"Keeps a folder on another machine" in line and parent(pid) in sessions(server):
+            os.kill(pid, signal.SIGKILL)
+    for pid in sessions(server):
+        os.kill(pid, signal.SIGKILL)
+
+
+def sessions(server: sshd.Server) -> set[int]:
+    return {pid for pid, _ in processes() if parent(pid) == server.process.pid}
+
+
+def parent(pid: int) -> int | None:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return None
 
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -269,8 +278,8 @@ linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 @linux_only
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_nothing_is_left_of_an_interrupted_run(how, server, tiny_bundle) -> None:
-    client, _ = started(tiny_bundle, server)
+def test_nothing_is_left_of_an_interrupted_run(how, server, working) -> None:
+    client, _ = working
     assert len(server.runs) == 1
     if how == signal.SIGINT:
         os.killpg(client.pid, how)  # as the terminal does
@@ -284,8 +293,8 @@ def test_nothing_is_left_of_an_interrupted_run(how, server, tiny_bundle) -> None
 
 
 @linux_only
-def test_a_worker_that_is_killed_there_is_a_row_with_an_error(server, tiny_bundle) -> None:
-    client, worker = started(tiny_bundle, server)
+def test_a_worker_that_is_killed_there_is_a_row_with_an_error(server, working) -> None:
+    client, worker = working
     os.kill(worker, signal.SIGKILL)
     out, err = client.communicate(timeout=PATIENCE_S)
     assert client.returncode == 1
@@ -295,10 +304,9 @@ def test_a_worker_that_is_killed_there_is_a_row_with_an_error(server, tiny_bundl
 
 
 @linux_only
-def test_a_lost_connection_is_told_and_the_next_run_cleans_up(server, tiny_bundle) -> None:
-    client, _ = started(tiny_bundle, server)
-    for keeper in keepers(server):
-        os.kill(keeper, signal.SIGKILL)
+def test_a_lost_connection_is_told_and_the_next_run_cleans_up(server, working, tiny_bundle) -> None:
+    client, _ = working
+    cut(server)
     _, err = client.communicate(timeout=PATIENCE_S)
     assert client.returncode == 3
     assert "the connection to pi was lost while" in err
