@@ -14,7 +14,7 @@ from edgecxr.export.reader import read_tflite
 
 MODELS = Path(__file__).resolve().parent.parent / "models"
 # Accuracy of float32 and AUC below which a bundle does not replace the one that is here.
-FLOORS = {"cxr3": (0.91, 0.0), "pneumonia": (0.88, 0.945)}
+FLOORS = {"cxr3": (0.95, 0.985), "pneumonia": (0.91, 0.965)}
 
 
 @pytest.fixture(params=sorted(FLOORS))
@@ -39,7 +39,9 @@ def test_the_recorded_figures_reach_the_floors(bundle: Bundle) -> None:
     accuracy, auc = FLOORS[bundle.manifest.name]
     assert figures.float32.accuracy >= accuracy
     assert (figures.float32.auc or 0) >= auc
-    assert abs(figures.int8.accuracy - figures.float32.accuracy) <= 0.005
+    # An image is 0.3 points of cxr3, so a tighter bound would speak of one or two images.
+    assert abs(figures.int8.accuracy - figures.float32.accuracy) <= 0.01
+    assert figures.mcnemar_p > 0.05
     assert figures.agreement >= 0.985
 
 

@@ -26,7 +26,14 @@ def audit(
         Path | None,
         typer.Option("--out", "-o", help="Write the JSON, with every pair, to this file too."),
     ] = None,
-    patients: common.PatientsOption = None,
+    patients: Annotated[
+        str | None,
+        typer.Option(
+            help="Regular expression whose first group is the patient in a file's name (default: "
+            "the CSV's column patient; else what names begin with, as a guess).",
+            show_default=False,
+        ),
+    ] = None,
     force: common.ForceOption = False,
     cache: common.CacheOption = None,
     as_json: common.JsonOption = False,

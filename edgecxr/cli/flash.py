@@ -57,7 +57,7 @@ def flash(
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="Keep the firmware there, in BOARD-PRECISION (default: a temporary folder).",
+            help="Keep the firmware in this new folder (default: a temporary one).",
             show_default=False,
         ),
     ] = None,
@@ -80,12 +80,15 @@ def flash(
     from edgecxr.deploy.build import build
     from edgecxr.deploy.flash import check_fits, way_of
     from edgecxr.deploy.flash_way import Wish
+    from edgecxr.errors import OutputError
 
     chosen = find_board(board)
     way = way_of(chosen, Wish(port, probe, Computer()))
+    if out is not None and out.exists():
+        raise OutputError(f"{out} is there already, expected a new folder for --out; name another")
     bundle = Bundle.open(model)
     name = f"{bundle.manifest.name} in {bundle.path(precision.value).stem}"
-    target, why_not = _target(way, dry_run)
+    target, why_not = _target(way, chosen, dry_run)
     with nullcontext(out) if out else tempfile.TemporaryDirectory(prefix="edgecxr-") as folder:
         common.note(f"Building {name} for {chosen.name} …")
         image = build(
@@ -112,15 +115,17 @@ def flash(
         )
 
 
-def _target(way: Way, dry_run: bool) -> tuple[Target | None, str | None]:
-    """The attached board; a dry run goes on without one, or without a tool, and says why."""
+def _target(way: Way, board: Board, dry_run: bool) -> tuple[Target | None, str | None]:
+    """The attached board; a dry run goes on without one, or without pyOCD, and says why."""
     from edgecxr.errors import DeviceError, MissingPackageError
 
     try:
         way.check()
         return way.find(), None
     except (DeviceError, MissingPackageError) as error:
-        if not dry_run:
+        # The other tools build too: without them there is nothing to show.
+        needed = isinstance(error, MissingPackageError) and board.flasher != "pyocd"
+        if needed or not dry_run:
             raise
         common.note(f"Not ready to be written: {error}")
         return None, str(error)

@@ -103,6 +103,8 @@ def reproduce(
     work = out.resolve()
     work.mkdir(parents=True, exist_ok=True)
     runs = [_run_of(one, wanted, data_root, work, range(1, seeds + 1), cache) for one in chosen]
+    for run in runs:
+        _check_same(run, work)
     done = _do([t for run in runs for t in run.trials], work, Workers(workers, address))
     rows = [
         _row(run, [done[trial.name] for trial in run.trials], work)
@@ -191,6 +193,28 @@ def _run_of(
         for seed in seeds
     )
     return Run(recipe, setting, source, trials)
+
+
+def _check_same(run: Run, work: Path) -> None:
+    """Refuse to take up what an older recipe began: the row would claim settings it did not have.
+
+    Raises:
+        UsageError: naming the bundle.
+    """
+    from edgecxr.core.files import sha256, write_atomic
+    from edgecxr.errors import UsageError
+
+    listed = sha256(run.source.path) if run.source.path.is_file() else "phantoms"
+    for trial in run.trials:
+        options = " ".join((*trial.train, "|", *trial.quantize))
+        wanted = f"{options}\nimages {listed}\n"
+        path = work / f"{trial.name}.settings"
+        if path.exists() and path.read_text(encoding="utf-8") != wanted:
+            raise UsageError(
+                f"{work / trial.name} was begun with other settings or images than the recipe has "
+                "now; remove it with its .settings and .training, or give another --out"
+            )
+        write_atomic(path, wanted)
 
 
 def _source(

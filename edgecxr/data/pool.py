@@ -320,7 +320,8 @@ def _root(sample: Sample) -> Path:
 
 
 def _member(sample: Sample) -> Member:
-    keys = {(_root(sample) / sample.patient).as_posix()}
+    # Resolved, because a set may be reached by a link.
+    keys = {(_root(sample) / sample.patient).resolve().as_posix()}
     if sample.patient != sample.name:
         keys.add(sample.patient)
     return Member(sample, frozenset(keys))

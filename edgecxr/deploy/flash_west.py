@@ -10,6 +10,7 @@ from edgecxr.core.board import Board
 from edgecxr.core.ports import usb_id
 from edgecxr.deploy import toolchain
 from edgecxr.deploy.build import Image
+from edgecxr.deploy.build_zephyr import find_workspace
 from edgecxr.deploy.flash_way import Progress, Target, Wish, find_port
 from edgecxr.errors import FlashError
 
@@ -35,7 +36,9 @@ class West:
         return [shlex.join(_command(image, target))]
 
     def write(self, image: Image, target: Target, progress: Progress) -> str:
-        done = toolchain.run(_command(image, target))
+        # `west flash` is one of Zephyr's own commands: it exists in a workspace only.
+        workspace = find_workspace(toolchain.find(toolchain.WEST))
+        done = toolchain.run(_command(image, target), workspace)
         if done.returncode != 0:
             raise FlashError(
                 f"west could not write {self.board.name}: "

@@ -29,11 +29,11 @@ _INTRODUCTION = """\
 One row for each recipe in [papers/](papers), by `edgecxr reproduce`. Figures are of the test split,
 which was read once for each model, at the end. Intervals of an accuracy are Wilson's, over images,
 of the mean over the seeds; those of int8 − float32 are paired. Guessing: with the classes' shares.
-Hours are of training, all seeds together, on one core. This file is made from
-[results/papers.json](results/papers.json).
+Hours are of training, all seeds together, by the clock, on one core that had other work too. This
+file is made from [results/papers.json](results/papers.json).
 
 **For research and teaching. Not a medical device.** Read what follows the table before comparing:
-no row has the paper's own images and split unless it says so.
+the images, their size, the split or the network are seldom quite the paper's.
 """
 
 
@@ -58,8 +58,30 @@ def table(rows: Sequence[Row], *, markdown: bool = False) -> str:
 
 def page(rows: Sequence[Row]) -> str:
     """The whole Markdown page."""
-    notes = "\n".join(_note(row) for row in rows)
-    return f"{_INTRODUCTION}\n{table(rows, markdown=True)}\n\n## Footing\n\n{notes}"
+    said = _common(rows)
+    parts = [_INTRODUCTION.rstrip(), table(rows, markdown=True), "## Footing", *said]
+    for source in dict.fromkeys(row.paper.source for row in rows):
+        parts += _notes(source, [row for row in rows if row.paper.source == source], said)
+    return "\n\n".join(parts) + "\n"
+
+
+def _notes(source: str, rows: Sequence[Row], said: Sequence[str]) -> list[str]:
+    """The section of one paper: what holds for all its rows, then a line for each."""
+    shared = [each for each in _common(rows) if each not in said]
+    one = [rows[0].data] if len({row.data for row in rows}) == 1 else []
+    lines = []
+    for row in rows:
+        own = [each for each in _words(row) if each not in (*said, *shared, *one)]
+        lines.append(f"- **{row.recipe}{_marks(row)}**: {' '.join(own)}")
+    above = [" ".join([*one, *shared])] if one or shared else []
+    return [f"### {source}", *above, "\n".join(lines)]
+
+
+def _common(rows: Sequence[Row]) -> list[str]:
+    """What differs from the paper's experiment in every one of these rows."""
+    if not rows:
+        return []
+    return [each for each in rows[0].differs if all(each in row.differs for row in rows)]
 
 
 def report(rows: Sequence[Row]) -> str:
@@ -73,7 +95,7 @@ def report(rows: Sequence[Row]) -> str:
             f"  int8 {_accuracy(row.int8_accuracy, row.int8_accuracy_ci95)}, float32 "
             f"{_accuracy(row.float32_accuracy, row.float32_accuracy_ci95)}, int8 − float32 "
             f"{difference} points\n"
-            + textwrap.fill(_words(row), 100, initial_indent="  ", subsequent_indent="  ")
+            + textwrap.fill(" ".join(_words(row)), 100, initial_indent="  ", subsequent_indent="  ")
         )
     return "\n\n".join(parts)
 
@@ -110,14 +132,10 @@ def _marks(row: Row) -> str:
     return {"full": "", "reduced": " (reduced)", "quick": " (quick, phantoms)"}[row.setting]
 
 
-def _note(row: Row) -> str:
-    return f"- **{row.recipe}{_marks(row)}**: {_words(row)}\n"
-
-
-def _words(row: Row) -> str:
+def _words(row: Row) -> list[str]:
     """What the figures do not say: images, what is reduced, what differs."""
     count = f"{len(row.seeds)} seed" + ("s" if len(row.seeds) > 1 else "")
-    sentences = [f"{row.data} {row.images} test images, {count}."]
+    sentences = [row.data, f"{row.images} test images, {count}."]
     if row.reduced:
         sentences.append(f"Reduced: {', '.join(row.reduced)}.")
     sentences += row.differs
@@ -133,7 +151,7 @@ def _words(row: Row) -> str:
         )
     if row.ece is not None:
         sentences.append(f"Calibration error of int8 after scaling {row.ece:.3f}.")
-    return " ".join(sentences)
+    return sentences
 
 
 def _percent(share: float) -> str:

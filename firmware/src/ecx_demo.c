@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ecx_demo.h"
 
+#include <stddef.h>
+
 #include "ecx_classifier.h"
 #include "ecx_decision.h"
 #include "ecx_infer.h"
@@ -49,11 +51,15 @@ static void print_line(const char *name, uint32_t crc, uint64_t ticks) {
   ecx_print_line("}]");
 }
 
-void ecx_demo_run(void) {
+int ecx_demo_run(void) {
   for (const ecx_demo_image *image = ecx_demo_images; image->name != 0; ++image) {
     load(image->packed);
     const uint32_t crc = ecx_load_crc();
     const ecx_span span = ecx_infer(1);
+    if (ecx_infer_scores() == NULL) {
+      return -1;
+    }
     print_line(image->name, crc, span.end - span.start);
   }
+  return 0;
 }

@@ -22,8 +22,9 @@ extern const ecx_demo_image ecx_demo_images[];
 
 uint32_t ecx_demo_count(void);
 
-/* Classify each image and print a line m-demo-[{...}] about it. A loaded image is gone then. */
-void ecx_demo_run(void);
+/* Classify each image and print a line m-demo-[{...}] about it. A loaded image is gone then.
+ * Returns 0, or -1 if the model gave no result. */
+int ecx_demo_run(void);
 
 #ifdef __cplusplus
 }

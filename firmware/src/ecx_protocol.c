@@ -278,6 +278,9 @@ static void db(const char *arguments) {
   }
 }
 
+/* A runtime that ran out of arena, or lacks an operator. */
+#define NO_RESULT "The model gave no result"
+
 static void infer_now(uint32_t count, uint32_t warmup) {
   line_with("m-warmup-start-", warmup, "");
   if (warmup > 0) {
@@ -286,6 +289,10 @@ static void infer_now(uint32_t count, uint32_t warmup) {
   ecx_print_line("m-warmup-done");
   line_with("m-infer-start-", count, "");
   const ecx_span span = ecx_infer(count);
+  if (ecx_infer_scores() == NULL) {
+    fail(NO_RESULT);
+    return;
+  }
   lap(span.start);
   lap(span.end);
   ecx_print_line("m-infer-done");
@@ -317,8 +324,8 @@ static void demo(const char *arguments) {
   (void)arguments;
   if (ecx_demo_count() == 0) {
     fail("This board has no room for demo images");
-  } else {
-    ecx_demo_run();
+  } else if (ecx_demo_run() != 0) {
+    fail(NO_RESULT);
   }
 }
 

@@ -51,9 +51,12 @@ def test_it_prints_a_terminal_and_ends_on_ctrl_c(board: str, tools: tuple[str, .
         assert process.stdout is not None
         terminal = process.stdout.readline().decode().strip()
         assert terminal.startswith("/dev/")
-        assert NAME in ask(terminal, b"name%")
-        process.send_signal(signal.SIGINT)
-        assert process.wait(SECONDS) == EXIT_INTERRUPTED
+        try:
+            assert NAME in ask(terminal, b"name%")
+            process.send_signal(signal.SIGINT)
+            assert process.wait(SECONDS) == EXIT_INTERRUPTED
+        finally:
+            process.kill()
     assert not Path(terminal).exists()
 
 

@@ -184,6 +184,8 @@ def test_a_dry_run_builds_the_real_image_and_keeps_it(
     assert image.exists()
     assert report["steps"][0].endswith(str(image))
     assert 0 < report["ram_bytes"] < report["ram_available_bytes"]
+    assert run([*asked, "--out", str(tmp_path / "out")]) == 1
+    assert "is there already" in json.loads(capsys.readouterr().out)["error"]
 
 
 def test_a_tool_that_cannot_write_bare_metal_is_named(bundle: Bundle, capsys) -> None:

@@ -78,6 +78,10 @@ def test_quick_goes_all_the_way_and_then_repeats_nothing(
     assert run(command) == 0
     assert log.read_text() == said
     assert "Karcevski: simple CNN (quick, phantoms)" in capsys.readouterr().out
+    settings = log.with_suffix(".settings")
+    settings.write_text(settings.read_text().replace("--epochs 1", "--epochs 2"))
+    assert run(command) == 2
+    assert "was begun with other settings or images" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -121,6 +121,21 @@ def test_a_patient_whom_a_rule_names_is_one_in_all_sets(
     } in answer["left_out_files"]
 
 
+def test_a_patient_is_the_same_through_a_link(
+    sets: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Kermany's names: known by their folder, which a link gives another path."""
+    write(sets / "big", {f"train/a/person{i}_virus_{i}.png": phantom(50 + 2 * i) for i in (1, 2)})
+    write(sets / "big", {"train/a/person1_virus_9.png": phantom(60)})
+    (sets / "linked").symlink_to(sets / "big")
+    rows = "linked/train/a/person1_virus_1.png,a,test\nlinked/train/b/11.png,b,test\n"
+    (sets / "target.csv").write_text("file,label,split\n" + rows)
+    answer = pool(capsys, sets, "--away-from", str(sets / "target.csv"))
+    reasons = {Path(item["file"]).stem: item["reason"] for item in answer["left_out_files"]}
+    assert reasons["person1_virus_9"].startswith("patient of the target")
+    assert "person2_virus_2" not in reasons
+
+
 def test_labels_are_rewritten_and_empty_ones_leave_out(
     sets: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 _SCRIPT = """#!{python}
 import json, sys
 from pathlib import Path
-if sys.argv[1:] == {ask!r}:
-    print({version!r})
+answer = {answers!r}.get(" ".join(sys.argv[1:]))
+if answer is not None:
+    print(answer)
     sys.exit(0)
 with Path({record!r}).open("a") as record:
     record.write(json.dumps(sys.argv[1:]) + "\\n")
@@ -21,25 +22,22 @@ sys.exit({code})
 
 
 class Program:
-    """An executable called ``name`` in ``folder``, which should be first on PATH."""
+    """An executable called ``name`` in ``folder``, which should be first on PATH.
+
+    Args:
+        answers: what it prints for these arguments, without writing them down.
+        says: what it prints for all others, before it ends with ``code``.
+    """
 
     def __init__(
-        self,
-        folder: Path,
-        name: str,
-        version: str,
-        ask: str = "--version",
-        *,
-        says: str = "",
-        code: int = 0,
+        self, folder: Path, name: str, answers: dict[str, str], *, says: str = "", code: int = 0
     ) -> None:
         self._record = folder / f"{name}.calls"
         path = folder / name
         path.write_text(
             _SCRIPT.format(
                 python=sys.executable,
-                ask=[ask],
-                version=version,
+                answers=answers,
                 record=str(self._record),
                 says=says,
                 code=code,
@@ -49,7 +47,7 @@ class Program:
 
     @property
     def calls(self) -> list[list[str]]:
-        """The arguments of each call, without questions for the version."""
+        """The arguments of each call, without those that it answers."""
         if not self._record.exists():
             return []
         return [json.loads(line) for line in self._record.read_text().splitlines()]
@@ -57,8 +55,9 @@ class Program:
 
 def arduino_cli(folder: Path, *, says: str = "", code: int = 0) -> Program:
     version = "arduino-cli  Version: 1.5.1 Commit: 5994c5d39 Date: 2026-07-24T16:29:50Z"
-    return Program(folder, "arduino-cli", version, "version", says=says, code=code)
+    return Program(folder, "arduino-cli", {"version": version}, says=says, code=code)
 
 
 def west(folder: Path, *, says: str = "", code: int = 0) -> Program:
-    return Program(folder, "west", "West version: v1.5.0", says=says, code=code)
+    answers = {"--version": "West version: v1.5.0", "topdir": str(folder)}
+    return Program(folder, "west", answers, says=says, code=code)

@@ -62,3 +62,18 @@ def test_a_board_without_room_says_so(host_image: Image, tmp_path: Path) -> None
     assert json.loads(info[len("m-info-[") : -1])["demo_images"] is None
     assert refusal == "e-[This board has no room for demo images]"
     assert ready == again == "m-ready"
+
+
+def test_a_model_without_a_result_is_an_error(host_image: Image, tmp_path: Path) -> None:
+    sources = host_image.path.parent / "src"
+    program = tmp_path / "broken"
+    files = [*sources.glob("ecx_*.c"), PORTS / "host" / "host.c", ROOT / "tests/firmware/broken.c"]
+    files.remove(sources / "ecx_model.c")
+    command = ["cc", "-std=c99", "-g", "-fsanitize=address,undefined", f"-I{sources}"]
+    subprocess.run([*command, *files, "-o", program], check=True)
+    image = bytes(96 * 96)
+    load = f"db raw {len(image)} {zlib.crc32(image):08X}%".encode() + image
+    said = said_to(program, load + b"infer 1 1%results%demo%")
+    assert said.count("e-[The model gave no result]") == 2
+    assert "e-[No results yet]" in said
+    assert not [line for line in said if line.startswith(("m-results", "m-demo"))]

@@ -171,7 +171,13 @@ def _names_differ(
     material: Material, sets: tuple[int, int], same: Iterable[tuple[str, str]]
 ) -> Finding:
     names = [material.sources[i].name for i in sets]
-    listed = ", ".join(f"'{a}' and '{b}'" for a, b in sorted(same))
+    labels = {
+        (source, plain(sample.label)): sample.label
+        for source, sample in zip(material.of_source.tolist(), material.samples, strict=True)
+    }
+    listed = ", ".join(
+        f"'{labels[sets[0], a]}' and '{labels[sets[1], b]}'" for a, b in sorted(same)
+    )
     return Finding(
         kind="class-names-differ",
         severity="low",

@@ -39,7 +39,10 @@ def _across(material: Material, source: int) -> list[Finding]:
         if not shared:
             continue
         images = sum(len(by_split[second][name]) for name in shared)
-        what = "patients have images" if given else "beginnings of file names occur"
+        some = ("patient has images", "patients have images")
+        if not given:
+            some = ("beginning of file names occurs", "beginnings of file names occur")
+        what = some[len(shared) > 1]
         doubt = (
             ""
             if given

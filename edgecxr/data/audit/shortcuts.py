@@ -135,6 +135,10 @@ def shortcuts(material: Material, source: int) -> tuple[list[Finding], dict[str,
         told[shortcut.name] = told_by_table(table, target, together)
     for shortcut, seen in ((BORDERS, features.border_mask()), (NO_LUNGS, features.no_lungs_mask())):
         told[shortcut.name] = told_by_pixels(pixels, seen, target, together)
+    columns = {
+        SHAPE: {2: "width:height"},
+        BRIGHTNESS: {0: "mean grey level", 1: "deviation"},
+    }
     shares = {FRAMES: features.has_frame(frames), MARKS: features.has_mark(marks)}
     for shortcut in (*tables, BORDERS, NO_LUNGS):
         answer = told[shortcut.name]
@@ -143,11 +147,11 @@ def shortcuts(material: Material, source: int) -> tuple[list[Finding], dict[str,
         more = ""
         if shortcut in shares:
             more = "; " + _by_class(material, positions, shares[shortcut], shortcut.name)
-        elif shortcut is BRIGHTNESS or shortcut is SHAPE:
-            column, words = (
-                (0, "mean grey level") if shortcut is BRIGHTNESS else (2, "width:height")
+        elif shortcut in columns:
+            more = "".join(
+                "; " + _medians(material, positions, tables[shortcut][:, column], words)
+                for column, words in columns[shortcut].items()
             )
-            more = "; " + _medians(material, positions, tables[shortcut][:, column], words)
         elif (whole := told[WHOLE]) and shortcut in (BORDERS, NO_LUNGS):
             more = f"; from the whole image {whole.balanced_accuracy:.0%}"
         found.append(_finding(material, source, shortcut, severity, answer, more))
