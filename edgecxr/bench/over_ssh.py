@@ -8,8 +8,6 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from edgecxr.bench.here import Here
 from edgecxr.bench.host import Advance, Outcome, Pictures, Progress, Settings, follow, run
 from edgecxr.bench.messages import Request
@@ -150,9 +148,3 @@ def ssh_notes(rows: Sequence[BenchRow]) -> tuple[str, ...]:
         "Over SSH: the same worker ran there with the same files and images; latencies and memory "
         f"are the other machine's, and every score was compared with {REFERENCE} on this host.",
     )
-
-
-def noise(height: int, width: int) -> Pictures:
-    """A few seeded pictures, for a machine that is compared without data."""
-    images = np.random.default_rng(1).integers(0, 256, (8, height, width), np.uint8)
-    return Pictures(images, None)

@@ -171,10 +171,7 @@ def bench(
         common.print_json(result)
     else:
         typer.echo(bench_table(result, markdown=markdown))
-    _fail_if_incomplete(
-        [row for each in rows.values() for row in each],
-        [*missing, *wish.missing] if runtime else [],
-    )
+    _fail_if_incomplete(result.rows, [*missing, *wish.missing] if runtime else [])
     _fail_if_wrong(wrong)
 
 

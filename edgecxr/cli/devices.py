@@ -185,7 +185,7 @@ def _measured(device: Device, wish: Wish) -> tuple[BenchRow, str | None]:
     precision = check_firmware(device, wish.bundle, wish.precisions)
     model = wish.bundle.path(precision)
     pictures = wish.pictures
-    images = random_images(device.info) if pictures is None else pictures.images
+    images = random_images(*device.info.input[:2]) if pictures is None else pictures.images
     record = Record(wish.cache or default_cache_dir(), device.info, images)
     if wish.fresh:
         record.forget()
@@ -212,13 +212,15 @@ def _measured(device: Device, wish: Wish) -> tuple[BenchRow, str | None]:
 
 
 def _over_ssh(name: str, wish: Wish) -> tuple[list[BenchRow], list[str]]:
+    from edgecxr.bench.host import Pictures
     from edgecxr.bench.machine import with_end
-    from edgecxr.bench.over_ssh import Remote, mismatch, noise, run_over_ssh
+    from edgecxr.bench.on_device import random_images
+    from edgecxr.bench.over_ssh import Remote, mismatch, run_over_ssh
     from edgecxr.bench.ssh import Connection
 
     models = {precision: wish.bundle.path(precision) for precision in wish.precisions}
     size = wish.bundle.manifest.input
-    pictures = wish.pictures or noise(size.height, size.width)
+    pictures = wish.pictures or Pictures(random_images(size.height, size.width), None)
     with Connection(name.removeprefix(SSH), wish.python, wish.timeout_s) as connection:
         common.note(
             f"{name}: working with {connection.python} in {connection.folder}, which is removed "
