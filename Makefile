@@ -19,7 +19,7 @@ SOURCE = $(if $(DATA),$(DATA),runs/phantoms)
 TO_FLASH = $(if $(filter file,$(origin MODEL)),models/cxr3,$(MODEL))
 FIRMWARE = firmware/generated/$(shell basename '$(MODEL)')
 
-.PHONY: help setup tools quantize test test-all lint format flash benchmark fuzz papers pictures clean
+.PHONY: help setup tools quantize test test-all test-pi lint format flash benchmark fuzz papers pictures clean
 .DELETE_ON_ERROR:
 
 help:
@@ -28,6 +28,7 @@ help:
 	@echo 'make flash BOARD=id                firmware onto the board that is attached (MODEL=dir PORT=port)'
 	@echo 'make test                          lint, types and tests'
 	@echo 'make test-all                      the slow tests too'
+	@echo 'make test-pi                       an old Raspberry Pi'"'"'s Python environment, with tflite-runtime'
 	@echo 'make benchmark                     instructions, RAM and flash of the compiled runtime'
 	@echo 'make fuzz                          hostile bytes for the wire, for FUZZ_SECONDS (600)'
 	@echo 'make papers DATA_ROOT=dir           every experiment of the papers, at its reduced setting'
@@ -77,13 +78,17 @@ lint: $(READY)
 tools:
 	@scripts/packages g++=g++ clang=clang clang-format=clang-format \
 		arm-none-eabi-gcc='gcc-arm-none-eabi libnewlib-arm-none-eabi libstdc++-arm-none-eabi-newlib' \
-		qemu-system-arm=qemu-system-arm
+		qemu-system-arm=qemu-system-arm \
+		ssh=openssh-client /usr/sbin/sshd=openssh-server
 
 test: tools lint
 	@$(BIN)/pytest -m 'not slow'
 
 test-all: tools lint
 	@$(BIN)/pytest
+
+test-pi: $(READY)
+	@$(BIN)/pytest tests/pipeline/test_old_pi.py
 
 format: $(READY)
 	@$(BIN)/ruff check --fix .

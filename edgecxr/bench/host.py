@@ -48,12 +48,14 @@ class Settings:
 class Pictures:
     """What accuracy is measured on: uint8 pixels (N, H, W) and class indices (N,).
 
+    Without the indices, scores are only compared.
+
     Raises:
         DataError: if there is no image.
     """
 
     images: NDArray[np.uint8]
-    truth: NDArray[np.int64]
+    truth: NDArray[np.int64] | None
 
     def __post_init__(self) -> None:
         if len(self.images) == 0:
@@ -61,7 +63,7 @@ class Pictures:
 
 
 @dataclass(frozen=True)
-class _Outcome:
+class Outcome:
     """What came of one worker. ``scores`` and ``raw`` are None without images."""
 
     measured: Measured | None
@@ -69,6 +71,10 @@ class _Outcome:
     missing: bool = False
     raw: NDArray[np.generic] | None = None
     scores: NDArray[np.float32] | None = None
+
+
+Worker = Callable[[Request, Path, Advance], Outcome]
+"""Carries out a request, here or elsewhere; the folder is for its own files."""
 
 
 def _count(pictures: Pictures | None) -> int:
@@ -82,6 +88,8 @@ def run(
     settings: Settings,
     *,
     progress: Progress,
+    worker: Worker | None = None,
+    device: str = DEVICE,
 ) -> tuple[list[BenchRow], list[str]]:
     """Measure every model on every runtime, one after the other.
 
@@ -91,23 +99,29 @@ def run(
         models: the files to run.
         pictures: None to measure latency alone, on random pixels.
         progress: shows how far each row is.
+        worker: where another machine does the work; what is compared with is measured here.
+        device: its name in the rows.
 
     Returns:
-        The rows, and a sentence for each runtime that is missing here. Those have no row.
+        The rows, and a sentence for each runtime that is missing there. Those have no row.
     """
+    here = worker is None
+    place = "here" if here else f"on {device}"
     rows: list[BenchRow] = []
     missing: dict[str, str] = {}
     with tempfile.TemporaryDirectory(prefix="edgecxr-bench-") as name:
-        bench = _Bench(Path(name), pictures, settings, progress)
+        bench = _Bench(Path(name), pictures, settings, progress, worker or run_worker, device)
         for precision, model in models.items():
-            host = bench.reference(model, precision, timed=RUNTIMES[REFERENCE] in runtimes)
+            host = bench.reference(model, precision, timed=here and RUNTIMES[REFERENCE] in runtimes)
             for runtime in runtimes:
                 if runtime.name in missing:
                     continue
-                known = host if runtime.name == REFERENCE and host else None
+                known = host if here and runtime.name == REFERENCE and host else None
                 outcome = known or bench.measure(runtime, model, precision)
                 if outcome.missing and outcome.error:
-                    missing[runtime.name] = f"{runtime.name} is not available here: {outcome.error}"
+                    missing[runtime.name] = (
+                        f"{runtime.name} is not available {place}: {outcome.error}"
+                    )
                     continue
                 rows.append(bench.row(runtime, model, precision, outcome, host))
     return rows, list(missing.values())
@@ -163,24 +177,35 @@ class _Bench:
         pictures: Pictures | None,
         settings: Settings,
         progress: Progress,
+        worker: Worker,
+        device: str,
     ) -> None:
         self.folder, self.pictures, self.settings = folder, pictures, settings
-        self.progress = progress
+        self.progress, self.worker, self.device = progress, worker, device
         self.images: Path | None = None
         if pictures is not None:
             self.images = folder / "images.npy"
             np.save(self.images, pictures.images)
 
-    def reference(self, model: Path, precision: Precision, *, timed: bool) -> _Outcome | None:
+    def reference(self, model: Path, precision: Precision, *, timed: bool) -> Outcome | None:
         """What the host's reference kernels say of the images; None without images."""
         if self.pictures is None:
             return None
-        return self.measure(RUNTIMES[REFERENCE], model, precision, timed=timed)
+        return self.measure(
+            RUNTIMES[REFERENCE], model, precision, timed=timed, worker=run_worker, device=DEVICE
+        )
 
     def measure(
-        self, runtime: Runtime, model: Path, precision: Precision, *, timed: bool = True
-    ) -> _Outcome:
-        """Run one worker to its end."""
+        self,
+        runtime: Runtime,
+        model: Path,
+        precision: Precision,
+        *,
+        timed: bool = True,
+        worker: Worker | None = None,
+        device: str | None = None,
+    ) -> Outcome:
+        """Run one worker to its end; without one of its own, where the rows are measured."""
         settings = self.settings
         runs = settings.runs if timed else 0
         request = Request(
@@ -194,11 +219,13 @@ class _Bench:
             threads=settings.threads if runtime.threaded else 1,
         )
         count = (runs + settings.warmup if runs else 0) + _count(self.pictures)
-        with self.progress(f"{runtime.name} {precision}", count) as advance:
-            outcome = run_worker(request, self.folder, advance)
+        where = device or self.device
+        what = f"{runtime.name} {precision}" + ("" if where == DEVICE else f" on {where}")
+        with self.progress(what, count) as advance:
+            outcome = (worker or self.worker)(request, self.folder, advance)
         if outcome.measured is None or self.images is None:
             return outcome
-        return _Outcome(
+        return Outcome(
             outcome.measured, raw=np.load(request.raw_scores), scores=np.load(request.scores)
         )
 
@@ -207,11 +234,11 @@ class _Bench:
         runtime: Runtime,
         model: Path,
         precision: Precision,
-        outcome: _Outcome,
-        host: _Outcome | None,
+        outcome: Outcome,
+        host: Outcome | None,
     ) -> BenchRow:
         known = BenchRow(
-            device=DEVICE,
+            device=self.device,
             runtime=runtime.name,
             precision=precision,
             model_bytes=model.stat().st_size,
@@ -241,15 +268,17 @@ def _arena(model: Path) -> int | None:
         return None
 
 
-def _accuracy(outcome: _Outcome, pictures: Pictures | None) -> dict[str, object]:
+def _accuracy(outcome: Outcome, pictures: Pictures | None) -> dict[str, object]:
     if outcome.scores is None or pictures is None:
         return {}
+    if pictures.truth is None:
+        return {"images": len(pictures.images)}
     right = int((outcome.scores.argmax(axis=1) == pictures.truth).sum())
     count = len(pictures.truth)
     return {"images": count, "accuracy": right / count, "accuracy_ci95": wilson(right, count)}
 
 
-def _agreement(outcome: _Outcome, host: _Outcome | None) -> dict[str, object]:
+def _agreement(outcome: Outcome, host: Outcome | None) -> dict[str, object]:
     """Against the reference kernels on this host, for the same file and the same images."""
     if host is None or host.scores is None or outcome.scores is None:
         return {}
@@ -263,7 +292,7 @@ def _agreement(outcome: _Outcome, host: _Outcome | None) -> dict[str, object]:
     }
 
 
-def run_worker(request: Request, folder: Path, advance: Advance) -> _Outcome:
+def run_worker(request: Request, folder: Path, advance: Advance) -> Outcome:
     """Start a worker, follow it, and say how it ended. It never outlives this call."""
     asked = folder / "request.json"
     asked.write_text(request.model_dump_json())
@@ -274,23 +303,43 @@ def run_worker(request: Request, folder: Path, advance: Advance) -> _Outcome:
             stdout=subprocess.PIPE,
             stderr=complaints,
             env=module_environment(),
+            bufsize=0,
         )
-        try:
-            assert worker.stdout is not None
-            last = _follow(worker.stdout, advance)
-            returncode = worker.wait(STALL_S)
-        except _StalledError:
-            return _Outcome(None, f"{request.runtime} said nothing for {STALL_S} s and was ended")
-        finally:
-            worker.kill()
-            worker.wait()
-        if isinstance(last, Refusal):
-            return _Outcome(None, last.sentence, last.missing)
-        if isinstance(last, Measured) and returncode == 0:
-            return _Outcome(last)
-        complaints.seek(0)
-        cause = why_it_ended(returncode, complaints.read().decode(errors="replace"))
-    return _Outcome(None, f"{request.runtime} could not run {request.model}: {cause}")
+        return follow(worker, request, complaints, advance)
+
+
+def follow(
+    worker: subprocess.Popen[bytes],
+    request: Request,
+    complaints: IO[bytes],
+    advance: Advance,
+    *,
+    greeting: Callable[[IO[bytes]], object] = lambda _: None,
+) -> Outcome:
+    """Read what a worker that was started says, to its end, and say how it ended.
+
+    Args:
+        worker: its stdout is an unbuffered pipe.
+        complaints: a file that takes its stderr.
+        greeting: reads what comes before the worker's own words.
+    """
+    try:
+        assert worker.stdout is not None
+        greeting(worker.stdout)
+        last = _follow(worker.stdout, advance)
+        returncode = worker.wait(STALL_S)
+    except _StalledError:
+        return Outcome(None, f"{request.runtime} said nothing for {STALL_S} s and was ended")
+    finally:
+        worker.kill()
+        worker.wait()
+    if isinstance(last, Refusal):
+        return Outcome(None, last.sentence, last.missing)
+    if isinstance(last, Measured) and returncode == 0:
+        return Outcome(last)
+    complaints.seek(0)
+    cause = why_it_ended(returncode, complaints.read().decode(errors="replace"))
+    return Outcome(None, f"{request.runtime} could not run {request.model}: {cause}")
 
 
 class _StalledError(Exception):

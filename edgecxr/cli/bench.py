@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +14,7 @@ from edgecxr.cli import common
 from edgecxr.cli.common import PrecisionName
 
 if TYPE_CHECKING:
-    from edgecxr.bench.host import Pictures
+    from edgecxr.bench.host import Pictures, Settings
     from edgecxr.core.bundle import Bundle
     from edgecxr.core.interpreter import Precision
     from edgecxr.core.result import BenchResult, BenchRow, DataInfo, Host
@@ -31,11 +32,29 @@ def bench(
         list[str] | None,
         typer.Option(
             help="Where to measure: host, serial (the one board that is attached), a serial port, "
-            "a URL such as socket://localhost:5000, unix:PATH, or emulator:BOARD. Repeatable.",
+            "a URL such as socket://localhost:5000, unix:PATH, emulator:BOARD, or ssh:USER@HOST. "
+            "Repeatable.",
             show_default="host",
         ),
     ] = None,
     port: common.PortOption = None,
+    ssh: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="USER@HOST",
+            help="Measure on that machine, such as a Raspberry Pi; the same as --device "
+            "ssh:USER@HOST. Repeatable.",
+        ),
+    ] = None,
+    ssh_python: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH",
+            help="The Python there; a relative path starts in the home folder, such as "
+            "venv/bin/python.",
+            show_default="the newest of python3.11 to 3.13 on its PATH",
+        ),
+    ] = None,
     data: Annotated[
         Path | None,
         typer.Option(
@@ -101,16 +120,21 @@ def bench(
     A device gets every image over its wire, and every score is compared with this host's. A run
     that was interrupted goes on where it stopped. emulator:BOARD builds the firmware of the
     bundle and runs it in QEMU.
+
+    A machine that --ssh names runs what the host runs, and needs only a Python with an interpreter:
+    this program, the models and the images are copied there, and removed at the end.
     """
-    from edgecxr.bench.machine import describe_host
-    from edgecxr.cli.devices import Wish, measure, resolve
+    from edgecxr.bench.host import Settings
+    from edgecxr.bench.machine import describe_host, read_state, with_end
+    from edgecxr.cli.devices import SSH, Wish, measure, resolve
     from edgecxr.core.bundle import Bundle
     from edgecxr.core.result import bench_table
     from edgecxr.errors import UsageError
 
     if as_json and markdown:
         raise UsageError("expected --json or --markdown, found both; choose one")
-    names = resolve(device, port)
+    over_ssh = [f"{SSH}{name}" for name in ssh or []]
+    names = resolve([*(device or []), *over_ssh] or None, port)
     bundle = Bundle.open(model)
     wanted: list[Precision] = [name.value for name in dict.fromkeys(precision or PrecisionName)]
     pictures, info = None, None
@@ -121,20 +145,33 @@ def bench(
     rows: dict[str, list[BenchRow]] = {name: [] for name in names}
     missing: list[str] = []
     wrong: list[str] = []
-    wish = Wish(bundle, wanted, precision is not None, pictures, cache, timeout, fresh)
+    settings = Settings(runs, warmup, threads)
+    wish = Wish(
+        bundle=bundle,
+        precisions=wanted,
+        asked=precision is not None,
+        pictures=pictures,
+        cache=cache,
+        timeout_s=timeout,
+        fresh=fresh,
+        runtimes=runtime or [],
+        settings=settings,
+        python=ssh_python,
+    )
     # Boards first: an unplugged one is found before the host has worked for a minute.
     for name in sorted(names, key=HOST.__eq__):
         if name == HOST:
-            rows[name], missing = _on_host(bundle, wanted, runtime, pictures, runs, warmup, threads)
+            rows[name], missing = _on_host(bundle, wanted, runtime, pictures, settings)
         else:
             rows[name], sentences = measure(name, wish)
             wrong += sentences
-    result = _result(bundle, host, info, rows)
+    host = with_end(host, read_state())
+    result = _result(bundle, host, wish.machines, info, rows)
     if as_json:
         common.print_json(result)
     else:
         typer.echo(bench_table(result, markdown=markdown))
-    _fail_if_incomplete(rows.get(HOST, []), missing if runtime else [])
+    _fail_if_incomplete(result.rows, [*missing, *wish.missing] if runtime else [])
     _fail_if_wrong(wrong)
 
 
@@ -143,15 +180,15 @@ def _on_host(
     wanted: list[Precision],
     runtime: list[str] | None,
     pictures: Pictures | None,
-    *settings: int,
+    settings: Settings,
 ) -> tuple[list[BenchRow], list[str]]:
-    from edgecxr.bench.host import Settings, run
+    from edgecxr.bench.host import run
     from edgecxr.bench.runtimes import choose
     from edgecxr.errors import MissingPackageError
 
     models = {precision: bundle.path(precision) for precision in wanted}
     rows, missing = run(
-        models, choose(runtime or []), pictures, Settings(*settings), progress=common.progress_bar
+        models, choose(runtime or []), pictures, settings, progress=common.progress_bar
     )
     if not rows:
         raise MissingPackageError("; ".join(missing))
@@ -189,14 +226,21 @@ def _load(
 
 
 def _result(
-    bundle: Bundle, host: Host, info: DataInfo | None, rows: dict[str, list[BenchRow]]
+    bundle: Bundle,
+    host: Host,
+    machines: dict[str, Host],
+    info: DataInfo | None,
+    rows: dict[str, list[BenchRow]],
 ) -> BenchResult:
     from edgecxr import __version__
     from edgecxr.bench.host import notes
     from edgecxr.bench.on_device import device_notes
+    from edgecxr.bench.over_ssh import ssh_notes
     from edgecxr.core.result import BenchResult
 
-    on_devices = [row for name in rows if name != HOST for row in rows[name]]
+    ran = [row for name in rows if name == HOST or name in machines for row in rows[name]]
+    remote = [row for name in machines for row in rows[name]]
+    boards = [row for name in rows if name != HOST and name not in machines for row in rows[name]]
     return BenchResult(
         model=bundle.manifest.name,
         measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -204,12 +248,13 @@ def _result(
         trained_on_synthetic_data=bundle.manifest.synthetic_data,
         data=info,
         host=host,
-        notes=(*(notes(rows[HOST]) if HOST in rows else ()), *device_notes(on_devices)),
+        machines=machines,
+        notes=(*(notes(ran) if ran else ()), *ssh_notes(remote), *device_notes(boards)),
         rows=tuple(row for name in rows for row in rows[name]),
     )
 
 
-def _fail_if_incomplete(rows: list[BenchRow], missing: list[str]) -> None:
+def _fail_if_incomplete(rows: Sequence[BenchRow], missing: Sequence[str]) -> None:
     """After everything that could be measured is printed.
 
     A runtime that is missing counts only if it was asked for by name.

@@ -14,15 +14,16 @@ from edgecxr.cli import common
 
 if TYPE_CHECKING:
     from edgecxr.bench.device import Device
-    from edgecxr.bench.host import Pictures
+    from edgecxr.bench.host import Pictures, Settings
     from edgecxr.bench.reference import Reference
     from edgecxr.core.bundle import Bundle
     from edgecxr.core.interpreter import Precision
-    from edgecxr.core.result import BenchRow
+    from edgecxr.core.result import BenchRow, Host
 
 HOST = "host"
 SERIAL = "serial"
 EMULATOR = "emulator:"
+SSH = "ssh:"
 _PROGRAM = "host"
 """``emulator:host``: the firmware as a program of this computer."""
 
@@ -35,7 +36,11 @@ class Wish:
         asked: whether the user named the precisions; else one that a board has no room for is
             left out.
         fresh: do not go on with an interrupted run.
+        runtimes, settings: of a machine that is reached over SSH, as of the host.
+        python: the command of the Python there; None looks for one.
         references: what this host says of the pictures, as far as it is known already.
+        machines: takes what is found of those that were reached over SSH.
+        missing: takes a sentence for each runtime that is missing on one of them.
     """
 
     bundle: Bundle
@@ -45,7 +50,12 @@ class Wish:
     cache: Path | None
     timeout_s: float
     fresh: bool
+    runtimes: Sequence[str]
+    settings: Settings
+    python: str | None
     references: dict[Precision, Reference] = field(default_factory=dict)
+    machines: dict[str, Host] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
 
 
 def resolve(names: Sequence[str] | None, port: str | None) -> list[str]:
@@ -136,13 +146,15 @@ def check_firmware(device: Device, bundle: Bundle, wanted: Sequence[Precision]) 
 
 
 def measure(name: str, wish: Wish) -> tuple[list[BenchRow], list[str]]:
-    """One row of a board, or one for each precision of an emulator.
+    """One row of a board, one for each precision of an emulator, or all of a machine over SSH.
 
     Returns:
         The rows, and a sentence for each whose scores are not the host's.
     """
     from edgecxr.errors import FlashError
 
+    if name.startswith(SSH):
+        return _over_ssh(name, wish)
     rows: list[BenchRow] = []
     wrong: list[str] = []
     refused: FlashError | None = None
@@ -173,7 +185,7 @@ def _measured(device: Device, wish: Wish) -> tuple[BenchRow, str | None]:
     precision = check_firmware(device, wish.bundle, wish.precisions)
     model = wish.bundle.path(precision)
     pictures = wish.pictures
-    images = random_images(device.info) if pictures is None else pictures.images
+    images = random_images(*device.info.input[:2]) if pictures is None else pictures.images
     record = Record(wish.cache or default_cache_dir(), device.info, images)
     if wish.fresh:
         record.forget()
@@ -197,3 +209,37 @@ def _measured(device: Device, wish: Wish) -> tuple[BenchRow, str | None]:
         progress=common.progress_bar,
     )
     return row, mismatch(row, reference)
+
+
+def _over_ssh(name: str, wish: Wish) -> tuple[list[BenchRow], list[str]]:
+    from edgecxr.bench.host import Pictures
+    from edgecxr.bench.machine import with_end
+    from edgecxr.bench.on_device import random_images
+    from edgecxr.bench.over_ssh import Remote, mismatch, run_over_ssh
+    from edgecxr.bench.ssh import Connection
+
+    models = {precision: wish.bundle.path(precision) for precision in wish.precisions}
+    size = wish.bundle.manifest.input
+    pictures = wish.pictures or Pictures(random_images(size.height, size.width), None)
+    with Connection(name.removeprefix(SSH), wish.python, wish.timeout_s) as connection:
+        common.note(
+            f"{name}: working with {connection.python} in {connection.folder}, which is removed "
+            "at the end"
+        )
+        remote = Remote(connection)
+        before = remote.look()
+        rows, missing = run_over_ssh(
+            remote,
+            models,
+            wish.runtimes,
+            before.runtimes,
+            pictures,
+            wish.settings,
+            progress=common.progress_bar,
+        )
+        now = remote.look().host.before
+    wish.machines[name] = before.host if now is None else with_end(before.host, now)
+    for sentence in missing:
+        common.note(f"edgecxr: {sentence}")
+    wish.missing.extend(missing)
+    return rows, [wrong for row in rows if (wrong := mismatch(row))]

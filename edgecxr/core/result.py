@@ -92,8 +92,30 @@ class BenchRow(_Frozen):
     error: str | None = None
 
 
+class MachineState(_Frozen):
+    """How a machine was at one moment; None for what it does not tell.
+
+    Attributes:
+        frequency_mhz: of its first CPU.
+        temperature_c: of the processor.
+        throttled: the bits of a Raspberry Pi's ``vcgencmd get_throttled``.
+    """
+
+    frequency_mhz: float | None = None
+    temperature_c: float | None = None
+    throttled: int | None = None
+
+
 class Host(_Frozen):
-    """The machine that ran the benchmark. ``load_average``: over the minute before it."""
+    """A machine that ran a benchmark.
+
+    Attributes:
+        load_average: over the minute before it.
+        before, after: its state when the benchmark began and ended.
+        throttled: whether it ran slower than it could at some time of the benchmark, or was near
+            it; None where it does not tell.
+        throttling: what it says of that, in words.
+    """
 
     cpu: str
     cpus: int
@@ -102,6 +124,10 @@ class Host(_Frozen):
     load_average: float | None
     system: str
     python: str
+    before: MachineState | None = None
+    after: MachineState | None = None
+    throttled: bool | None = None
+    throttling: tuple[str, ...] = ()
 
 
 class DataInfo(_Frozen):
@@ -117,7 +143,11 @@ class DataInfo(_Frozen):
 
 
 class BenchResult(_Frozen):
-    """The object that ``edgecxr bench --json`` prints."""
+    """The object that ``edgecxr bench --json`` prints.
+
+    Attributes:
+        machines: those that were reached over SSH, by the device's name.
+    """
 
     model: str
     measured_at: str
@@ -125,6 +155,7 @@ class BenchResult(_Frozen):
     trained_on_synthetic_data: bool
     data: DataInfo | None
     host: Host
+    machines: dict[str, Host] = {}
     notes: tuple[str, ...]
     rows: tuple[BenchRow, ...]
 
@@ -263,14 +294,9 @@ def bench_table(result: BenchResult, *, markdown: bool = False) -> str:
 
 
 def _summary(result: BenchResult) -> list[str]:
-    host = result.host
-    governor = f", governor {host.governor}" if host.governor else ""
-    load = "" if host.load_average is None else f", load {host.load_average:.1f} before the start"
-    if host.load_average is not None and host.load_average > host.cpus / 2:
-        load += " (busy: expect latencies that are too high)"
-    lines = [
-        f"Host: {host.cpu}, {host.cpus} CPUs, {host.architecture}{governor}{load}; {host.system}."
-    ]
+    lines = _machine_lines("Host", result.host)
+    for name, machine in result.machines.items():
+        lines.extend(_machine_lines(name, machine))
     lines.extend(_runtime_lines(result.rows))
     lines.extend(_firmware_line(row) for row in result.rows if row.compiler is not None)
     data = result.data
@@ -282,6 +308,40 @@ def _summary(result: BenchResult) -> list[str]:
         )
         lines.extend(_cost_of_limit(data, result.rows))
     return lines
+
+
+def _machine_lines(name: str, host: Host) -> list[str]:
+    """What a machine is and how it was; a line more if it was throttled."""
+    governor = f", governor {host.governor}" if host.governor else ""
+    load = "" if host.load_average is None else f", load {host.load_average:.1f} before the start"
+    if host.load_average is not None and host.load_average > host.cpus / 2:
+        load += " (busy: expect latencies that are too high)"
+    changes = "".join(
+        f", {change}"
+        for change in (
+            _change(host, "frequency_mhz", "MHz"),
+            _change(host, "temperature_c", "°C"),
+        )
+        if change
+    )
+    what = f"{host.cpu}, {host.cpus} CPUs, {host.architecture}{governor}{changes}{load}"
+    lines = [f"{name}: {what}; {host.system}."]
+    told = f": {'; '.join(host.throttling)}" if host.throttling else ""
+    if host.throttled:
+        lines.append(f"{name} WAS THROTTLED during this run, so its latencies are too high{told}.")
+    elif told:
+        lines.append(f"{name} was not throttled during this run, but says{told}.")
+    return lines
+
+
+def _change(host: Host, field: Literal["frequency_mhz", "temperature_c"], unit: str) -> str:
+    """Such as "1500→600 MHz"; one figure where it did not change or only one is known."""
+    shown = {
+        f"{value:.0f}": None
+        for state in (host.before, host.after)
+        if state is not None and (value := getattr(state, field)) is not None
+    }
+    return f"{'→'.join(shown)} {unit}" if shown else ""
 
 
 def _runtime_lines(rows: Sequence[BenchRow]) -> list[str]:

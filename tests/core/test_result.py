@@ -13,6 +13,7 @@ from edgecxr.core.result import (
     Host,
     InterpreterInfo,
     Latency,
+    MachineState,
     bench_table,
     grid,
 )
@@ -170,3 +171,22 @@ def test_a_limit_says_what_it_costs() -> None:
     assert result(FULL).data is not None
     whole = result(FULL).data.model_copy(update={"images": 355})
     assert "--limit" not in bench_table(result(FULL).model_copy(update={"data": whole}))
+
+
+def test_a_machine_over_ssh_says_how_it_was() -> None:
+    states = {
+        "before": MachineState(frequency_mhz=1500, temperature_c=48.7, throttled=0),
+        "after": MachineState(frequency_mhz=600, temperature_c=81.2, throttled=0x40004),
+    }
+    words = {"throttled": True, "throttling": ("currently throttled", "throttling has occurred")}
+    hot = HOST.model_copy(update={**states, **words})
+    table = bench_table(result(FULL).model_copy(update={"machines": {"ssh:pi": hot}}))
+    assert "ssh:pi: A CPU, 4 CPUs, x86_64, governor powersave, 1500→600 MHz, 49→81 °C" in table
+    assert (
+        "ssh:pi WAS THROTTLED during this run, so its latencies are too high: "
+        "currently throttled; throttling has occurred." in table
+    )
+    assert "Host WAS THROTTLED" not in table
+    old = HOST.model_copy(update={"throttled": False, "throttling": ("under-voltage before",)})
+    table = bench_table(result(FULL).model_copy(update={"host": old}))
+    assert "Host was not throttled during this run, but says: under-voltage before." in table
