@@ -181,6 +181,11 @@ def _other_decisions(row: BenchRow) -> str | None:
 def random_images(info: DeviceInfo) -> NDArray[np.uint8]:
     """A few seeded pictures of noise, for a device that is measured without data."""
     height, width, _ = info.input
+    return noise(height, width)
+
+
+def noise(height: int, width: int) -> NDArray[np.uint8]:
+    """A few seeded pictures of noise, shape (N, height, width)."""
     return np.random.default_rng(1).integers(0, 256, (_RANDOM_IMAGES, height, width), np.uint8)
 
 

@@ -31,7 +31,8 @@ def bench(
         list[str] | None,
         typer.Option(
             help="Where to measure: host, serial (the one board that is attached), a serial port, "
-            "a URL such as socket://localhost:5000, unix:PATH, or emulator:BOARD. Repeatable.",
+            "a URL such as socket://localhost:5000, unix:PATH, emulator:BOARD, or an .eim file. "
+            "Repeatable.",
             show_default="host",
         ),
     ] = None,
@@ -100,7 +101,8 @@ def bench(
 
     A device gets every image over its wire, and every score is compared with this host's. A run
     that was interrupted goes on where it stopped. emulator:BOARD builds the firmware of the
-    bundle and runs it in QEMU.
+    bundle and runs it in QEMU. An .eim, anyone's for the same classes, is driven through Edge
+    Impulse's SDK.
     """
     from edgecxr.bench.machine import describe_host
     from edgecxr.cli.devices import Wish, measure, resolve
@@ -194,9 +196,12 @@ def _result(
     from edgecxr import __version__
     from edgecxr.bench.host import notes
     from edgecxr.bench.on_device import device_notes
+    from edgecxr.bench.run_eim import eim_notes
+    from edgecxr.cli.devices import EIM
     from edgecxr.core.result import BenchResult
 
-    on_devices = [row for name in rows if name != HOST for row in rows[name]]
+    boards = [name for name in rows if name != HOST and not name.endswith(EIM)]
+    on_devices = [row for name in boards for row in rows[name]]
     return BenchResult(
         model=bundle.manifest.name,
         measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -204,7 +209,11 @@ def _result(
         trained_on_synthetic_data=bundle.manifest.synthetic_data,
         data=info,
         host=host,
-        notes=(*(notes(rows[HOST]) if HOST in rows else ()), *device_notes(on_devices)),
+        notes=(
+            *(notes(rows[HOST]) if HOST in rows else ()),
+            *device_notes(on_devices),
+            *(eim_notes() if any(name.endswith(EIM) for name in rows) else ()),
+        ),
         rows=tuple(row for name in rows for row in rows[name]),
     )
 

@@ -26,6 +26,7 @@ from edgecxr.export.formats import (
 )
 
 if TYPE_CHECKING:
+    from edgecxr.export.formats import Runtime
     from edgecxr.export.source import Precision, Source
 
 RuntimeName = StrEnum(  # type: ignore[misc]
@@ -93,7 +94,8 @@ def export(
     wanted = cast("Precision | None", precision and precision.value)
     source = open_source(model, precision=wanted, labels=labels)
     demo = demo_images(source.input.shape) if chosen.application else ()
-    settings = Settings(arena, namespace, runtime.value if runtime else "compiled", demo)
+    runs = cast("Runtime", runtime.value if runtime else "compiled")
+    settings = Settings(arena, namespace, runs, demo)
     result = chosen.render(source, settings)
     if chosen.program:
         from edgecxr.cli.export_program import finished, write_program

@@ -61,8 +61,8 @@ def build_eim(sources: Path, machine: str) -> Program:
     own = _NAMES.get(platform.machine().lower()) == machine
     compiler = toolchain.find(toolchain.HOST_CC if own else MACHINES[machine])
     out = sources / "program"
-    command = [compiler, *_FLAGS, f"-I{sources}", *sorted(sources.glob("*.c"))]
-    ends = ("-Wl,--gc-sections", "-s", "-lm", "-o", out)
+    command: list[str | Path] = [compiler, *_FLAGS, f"-I{sources}", *sorted(sources.glob("*.c"))]
+    ends: tuple[str | Path, ...] = ("-Wl,--gc-sections", "-s", "-lm", "-o", out)
     # Some distributions have no static C library.
     for static in (True, False):
         done = toolchain.run([*command, *(("-static",) if static else ()), *ends])

@@ -65,8 +65,9 @@ def pixels_of(values: NDArray[np.float64], channels: int) -> NDArray[np.uint8]:
     red, green, blue = rgb >> 16, rgb >> 8 & 255, rgb & 255
     if channels == 1:
         gray = (red * 19595 + green * 38470 + blue * 7471 + 32768) >> 16
-        return gray.astype(np.uint8)[:, np.newaxis]
-    return np.stack([red, green, blue], axis=-1).astype(np.uint8)
+        red, green, blue = gray, gray, gray
+    pixels: NDArray[np.uint8] = np.stack([red, green, blue], axis=-1).astype(np.uint8)
+    return pixels[:, :channels]
 
 
 @dataclass
@@ -226,7 +227,8 @@ class Server:
         self._check_count(elements)
         if self.shared is None:
             raise RequestError("this system has no shared memory; send the values with classify")
-        values = np.frombuffer(self.shared.buf, np.float32, self.elements).astype(np.float64)
+        view: Any = self.shared.buf
+        values = np.frombuffer(view, np.float32, self.elements).astype(np.float64)
         return self._result(values, request)
 
     def _check_count(self, found: int) -> None:
@@ -240,9 +242,11 @@ class Server:
         if wish.get("id") != THRESHOLD_ID:
             raise RequestError(f"this model has one threshold, with the id {THRESHOLD_ID}")
         least = wish.get("min_score")
-        if type(least) not in (int, float) or not 0 <= least <= 1:
+        if type(least) is int:
+            least = float(least)
+        if type(least) is not float or not 0 <= least <= 1:
             raise RequestError("expected a min_score from 0 to 1")
-        self.min_score = float(least)
+        self.min_score = least
         return {"min_score": self.min_score}
 
     def _result(self, values: NDArray[np.float64], request: dict[str, Any]) -> dict[str, Any]:
