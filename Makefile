@@ -30,7 +30,7 @@ help:
 	@echo 'make test-all                      the slow tests too'
 	@echo 'make test-pi                       an old Raspberry Pi'"'"'s Python environment, with tflite-runtime'
 	@echo 'make benchmark                     instructions, RAM and flash of the compiled runtime'
-	@echo 'make fuzz                          hostile bytes for the wire, for FUZZ_SECONDS (600)'
+	@echo 'make fuzz                          hostile bytes for the wire and an eim, FUZZ_SECONDS (600)'
 	@echo 'make papers DATA_ROOT=dir           every experiment of the papers, at its reduced setting'
 	@echo 'make format                        format the code'
 

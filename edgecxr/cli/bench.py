@@ -32,7 +32,8 @@ def bench(
         list[str] | None,
         typer.Option(
             help="Where to measure: host, serial (the one board that is attached), a serial port, "
-            "a URL such as socket://localhost:5000, unix:PATH, emulator:BOARD, or ssh:USER@HOST. "
+            "a URL such as socket://localhost:5000, unix:PATH, emulator:BOARD, ssh:USER@HOST, or an "
+            ".eim file. "
             "Repeatable.",
             show_default="host",
         ),
@@ -119,7 +120,8 @@ def bench(
 
     A device gets every image over its wire, and every score is compared with this host's. A run
     that was interrupted goes on where it stopped. emulator:BOARD builds the firmware of the
-    bundle and runs it in QEMU.
+    bundle and runs it in QEMU. An .eim, anyone's for the same classes, is driven through Edge
+    Impulse's SDK.
 
     A machine that --ssh names runs what the host runs, and needs only a Python with an interpreter:
     this program, the models and the images are copied there, and removed at the end.
@@ -236,11 +238,15 @@ def _result(
     from edgecxr.bench.host import notes
     from edgecxr.bench.on_device import device_notes
     from edgecxr.bench.over_ssh import ssh_notes
+    from edgecxr.bench.run_eim import eim_notes
+    from edgecxr.cli.devices import EIM
     from edgecxr.core.result import BenchResult
 
     ran = [row for name in rows if name == HOST or name in machines for row in rows[name]]
     remote = [row for name in machines for row in rows[name]]
-    boards = [row for name in rows if name != HOST and name not in machines for row in rows[name]]
+    eims = [name for name in rows if name.endswith(EIM)]
+    others = {HOST, *machines, *eims}
+    boards = [row for name in rows if name not in others for row in rows[name]]
     return BenchResult(
         model=bundle.manifest.name,
         measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -249,7 +255,12 @@ def _result(
         data=info,
         host=host,
         machines=machines,
-        notes=(*(notes(ran) if ran else ()), *ssh_notes(remote), *device_notes(boards)),
+        notes=(
+            *(notes(ran) if ran else ()),
+            *ssh_notes(remote),
+            *device_notes(boards),
+            *(eim_notes() if eims else ()),
+        ),
         rows=tuple(row for name in rows for row in rows[name]),
     )
 

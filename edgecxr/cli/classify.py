@@ -247,10 +247,11 @@ def _show(results: Iterable[Classified], as_json: bool, level: float | None) -> 
         if as_json:
             typer.echo(result.model_dump_json())
         elif result.scores is not None:
-            typer.echo(_text(result, result.scores, level))
+            typer.echo(text_of(result, result.scores, level))
 
 
-def _text(result: Classified, scores: dict[str, float], level: float | None) -> str:
+def text_of(result: Classified, scores: dict[str, float], level: float | None) -> str:
+    """One image for a person: the label, a bar for each score, and what it took."""
     width = max(len(label) for label in scores)
     label = f"uncertain, perhaps {result.label}" if result.uncertain else result.label
     lines = [f"{result.file}: {label}"]

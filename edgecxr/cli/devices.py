@@ -24,6 +24,7 @@ HOST = "host"
 SERIAL = "serial"
 EMULATOR = "emulator:"
 SSH = "ssh:"
+EIM = ".eim"
 _PROGRAM = "host"
 """``emulator:host``: the firmware as a program of this computer."""
 
@@ -155,6 +156,9 @@ def measure(name: str, wish: Wish) -> tuple[list[BenchRow], list[str]]:
 
     if name.startswith(SSH):
         return _over_ssh(name, wish)
+    if name.endswith(EIM):
+        row, sentence = _measured_eim(Path(name), wish)
+        return [row], [sentence] if sentence else []
     rows: list[BenchRow] = []
     wrong: list[str] = []
     refused: FlashError | None = None
@@ -174,6 +178,28 @@ def measure(name: str, wish: Wish) -> tuple[list[BenchRow], list[str]]:
     if not rows and refused is not None:
         raise refused
     return rows, wrong
+
+
+def _measured_eim(path: Path, wish: Wish) -> tuple[BenchRow, str | None]:
+    from edgecxr.bench.eim import opened_eim
+    from edgecxr.bench.on_device import random_images
+    from edgecxr.bench.run_eim import check_eim, run_eim
+
+    bundle = wish.bundle
+    labels, shape = bundle.manifest.labels, bundle.manifest.input
+    models = {precision: bundle.path(precision) for precision in wish.precisions}
+    with opened_eim(path, wish.timeout_s) as eim:
+        precision = check_eim(eim, labels, models)
+        pictures = wish.pictures
+        return run_eim(
+            eim,
+            models[precision],
+            precision,
+            labels,
+            random_images(shape.height, shape.width) if pictures is None else pictures.images,
+            None if pictures is None else pictures.truth,
+            progress=common.progress_bar,
+        )
 
 
 def _measured(device: Device, wish: Wish) -> tuple[BenchRow, str | None]:

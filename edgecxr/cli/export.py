@@ -13,14 +13,26 @@ from edgecxr.cli.common import (
     ForceOption,
     JsonOption,
     PrecisionName,
-    RuntimeName,
     print_json,
 )
-from edgecxr.export.formats import DEFAULT_NAMESPACE, FORMATS, Export, Settings, write_export
+from edgecxr.deploy.build_eim import MACHINES
+from edgecxr.export.formats import (
+    DEFAULT_NAMESPACE,
+    FORMATS,
+    Export,
+    Format,
+    Settings,
+    write_export,
+)
 
 if TYPE_CHECKING:
+    from edgecxr.export.formats import Runtime
     from edgecxr.export.source import Precision, Source
 
+RuntimeName = StrEnum(  # type: ignore[misc]
+    "RuntimeName", {name: name for entry in FORMATS.values() for name in entry.runtimes}
+)
+MachineName = StrEnum("MachineName", {name: name for name in MACHINES})  # type: ignore[misc]
 FormatName = StrEnum("FormatName", {name: name for name in FORMATS})  # type: ignore[misc]
 _FORMAT_HELP = "; ".join(f"{name}: {entry.help}" for name, entry in FORMATS.items()) + "."
 
@@ -28,7 +40,10 @@ _FORMAT_HELP = "; ".join(f"{name}: {entry.help}" for name, entry in FORMATS.item
 def export(
     model: Annotated[Path, typer.Argument(help="A bundle folder or a .tflite file.")],
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="The folder to write, or a file that ends in .zip.")
+        Path,
+        typer.Option(
+            "--out", "-o", help="The folder to write, a file that ends in .zip, or an eim's file."
+        ),
     ],
     format_name: Annotated[FormatName, typer.Option("--format", help=_FORMAT_HELP)],
     precision: Annotated[
@@ -38,8 +53,9 @@ def export(
     runtime: Annotated[
         RuntimeName | None,
         typer.Option(
-            help="What runs the model in firmware, arduino and zephyr: C compiled for this model, "
-            "or TensorFlow Lite Micro, which the platform brings (default: compiled).",
+            help="What runs the model. compiled: C for exactly this model (default); tflm: "
+            "TensorFlow Lite Micro, which the platform of firmware, arduino and zephyr brings; "
+            "litert: in an eim, Python with LiteRT, for any machine that has both.",
             show_default=False,
         ),
     ] = None,
@@ -51,36 +67,62 @@ def export(
         int | None,
         typer.Option(min=1, help="TFLM's arena in bytes, instead of measuring it."),
     ] = None,
+    machine: Annotated[
+        MachineName | None,
+        typer.Option(
+            help="The kind of computer that a compiled eim runs on (default: this one).",
+            show_default=False,
+        ),
+    ] = None,
     namespace: Annotated[
         str, typer.Option(help="C++ namespace, or prefix of C names, of the generated code.")
     ] = DEFAULT_NAMESPACE,
     force: ForceOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Check a model and write it as source code for a microcontroller.
+    """Check a model and write it as source code for a microcontroller, or as a program for Linux.
 
     The same model gives the same bytes. Nothing is written before everything is checked.
     """
     from edgecxr.cli.demo import demo_images
     from edgecxr.core.files import refuse_existing
-    from edgecxr.errors import UsageError
     from edgecxr.export.source import open_source
 
     refuse_existing(out, force)
     chosen = FORMATS[format_name.value]
-    if runtime is not None and not chosen.application:
-        raise UsageError(
-            f"--format {format_name.value} is one runtime by itself; leave out --runtime, or "
-            "export --format firmware, arduino or zephyr"
-        )
+    _check(chosen, format_name.value, runtime, machine)
     wanted = cast("Precision | None", precision and precision.value)
     source = open_source(model, precision=wanted, labels=labels)
     demo = demo_images(source.input.shape) if chosen.application else ()
-    settings = Settings(arena, namespace, runtime.value if runtime else "compiled", demo)
+    runs = cast("Runtime", runtime.value if runtime else "compiled")
+    settings = Settings(arena, namespace, runs, demo)
     result = chosen.render(source, settings)
-    write_export(result, out, force=force)
+    if chosen.program:
+        from edgecxr.cli.export_program import finished, write_program
+
+        result = finished(result, machine.value if machine else None, out)
+        write_program(result, out)
+    else:
+        write_export(result, out, force=force)
     facts = _facts(source, result, format_name.value, out)
     print_json(facts) if json else _print(facts, result)
+
+
+def _check(
+    chosen: Format, name: str, runtime: RuntimeName | None, machine: MachineName | None
+) -> None:
+    """Refuse options that say nothing for a format."""
+    from edgecxr.errors import UsageError
+
+    if runtime is not None and runtime.value not in chosen.runtimes:
+        known = f"has {' and '.join(chosen.runtimes)}" if chosen.runtimes else "has no choice of it"
+        raise UsageError(f"--runtime is {runtime.value}, and --format {name} {known}; change one")
+    native = chosen.program and runtime in (None, "compiled")
+    if machine is not None and not native:
+        raise UsageError(
+            "--machine is for --format eim with --runtime compiled; what else is exported does "
+            "not depend on the computer, so leave it out"
+        )
 
 
 def _facts(source: Source, result: Export, format_name: str, out: Path) -> dict[str, Any]:

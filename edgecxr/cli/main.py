@@ -30,6 +30,7 @@ from edgecxr.cli import (
     sweep,
     train,
 )
+from edgecxr.cli import run as run_program
 from edgecxr.errors import EXIT_INTERRUPTED, EdgecxrError
 
 VERBS = (
@@ -47,6 +48,7 @@ VERBS = (
     "emulate",
     "bench",
     "classify",
+    "run",
 )
 
 
@@ -84,6 +86,7 @@ app.command("emulate")(emulate.emulate)
 app.command("bench")(bench.bench)
 app.command("boards")(boards.boards)
 app.command("classify")(classify.classify)
+app.command("run")(run_program.run)
 
 
 def _print_version(wanted: bool) -> None:

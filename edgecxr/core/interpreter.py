@@ -89,17 +89,22 @@ class Interpreter(ABC):
         return self.output.shape[-1]
 
     def encode(self, images: NDArray[np.uint8]) -> NDArray[Any]:
-        """uint8 pixels, shape (N, H, W), to the input's dtype, shape (N, H, W, channels).
+        """uint8 pixels to the input's dtype, shape (N, H, W, channels).
 
         float32 is (pixel - 128)/128. int8 is that value in the input's own quantization, which
-        is pixel - 128 exactly when the scale is 1/128 and the zero point 0. A model with several
-        channels gets the gray value in each.
+        is pixel - 128 exactly when the scale is 1/128 and the zero point 0.
+
+        Args:
+            images: gray, shape (N, H, W), of which a model with several channels gets the value in
+                each; or shape (N, H, W, channels).
 
         Raises:
-            ModelError: if the images are not of the model's height and width.
+            ModelError: if the images are not of the model's height, width and channels.
         """
         _, height, width, channels = self.input.shape
-        if images.ndim != 3 or images.shape[1:] != (height, width):
+        if images.shape[1:] == (height, width):
+            images = np.repeat(images[..., np.newaxis], channels, axis=-1)
+        if images.shape[1:] != (height, width, channels):
             raise ModelError(
                 f"the model takes images of {height}×{width} pixels, but got an array of shape "
                 f"{images.shape}; load them with the preprocessing of the model's bundle"
@@ -112,7 +117,7 @@ class Interpreter(ABC):
         else:
             steps = np.rint(pixels / (128 * self.input.scale)) + self.input.zero_point
             encoded = np.clip(steps, -128, 127).astype(np.int8)
-        return np.repeat(encoded[..., np.newaxis], channels, axis=-1)
+        return encoded
 
     def raw(
         self, images: NDArray[np.uint8], *, advance: Callable[[int], None] | None = None
@@ -122,7 +127,7 @@ class Interpreter(ABC):
         Images run one by one, since a deployed model has a batch of 1.
 
         Args:
-            images: uint8 pixels, shape (N, H, W).
+            images: uint8 pixels, as :meth:`encode` takes them.
             advance: called with 1 after each image.
 
         Raises:

@@ -167,7 +167,7 @@ def render(source: Source, settings: Settings) -> Export:
     files = {
         **model.files,
         **application_files(),
-        **_adaptor(source, settings, model.facts),
+        **adaptor(source, settings, model.facts),
         FILE: demo_source(settings.demo),
     }
     facts = {**model.facts, "runtime": settings.runtime, "demo_images": len(settings.demo)}
@@ -185,8 +185,16 @@ def _render_tflm(source: Source, settings: Settings) -> Export:
     return Export(files, model.facts, model.lines)
 
 
-def _adaptor(source: Source, settings: Settings, facts: Any) -> dict[str, str]:
-    height, width, channels = _image(source)
+def adaptor(source: Source, settings: Settings, facts: Any) -> dict[str, str]:
+    """The file that implements ``ecx_classifier.h``.
+
+    Args:
+        facts: of the runtime's own export.
+
+    Raises:
+        ModelError: if the model does not take one image.
+    """
+    height, width, channels = image_shape(source)
     row = width * channels
     words: dict[str, Any] = {
         "version": __version__,
@@ -207,7 +215,12 @@ def _adaptor(source: Source, settings: Settings, facts: Any) -> dict[str, str]:
     return {"ecx_model.cpp": (_HEAD + _TFLM).format(**words)}
 
 
-def _image(source: Source) -> tuple[int, int, int]:
+def image_shape(source: Source) -> tuple[int, int, int]:
+    """Height, width and channels of the image that the model takes.
+
+    Raises:
+        ModelError: if it does not take one image.
+    """
     shape = source.input.shape
     if len(shape) != 4 or shape[0] != 1:
         raise ModelError(
@@ -239,10 +252,10 @@ def _record(source: Source, runtime: Runtime, arena_bytes: int) -> str:
     if source.output.dtype == "int8" and quantization is not None:
         scale = round(quantization.scale[0] * 2**31)
         zero_point = quantization.zero_point[0]
-    height, width, channels = _image(source)
+    height, width, channels = image_shape(source)
     return _RECORD.format(
         edgecxr=string_literal(__version__),
-        model=string_literal(_plain(source.name)),
+        model=string_literal(plain(source.name)),
         sha256=source.graph.sha256,
         precision=source.output.dtype,
         runtime=runtime,
@@ -273,6 +286,6 @@ def _limits(source: Source) -> tuple[int, int] | None:
     return certain, included
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
     """The name as the wire can carry it: printable ASCII that ends no bracket and no string."""
     return re.sub(r'[^\x20-\x7e]|["\\\[\]%]', "_", name)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from edgecxr.export.source import Source
 
 DEFAULT_NAMESPACE = "edgecxr_model"
-Runtime = Literal["compiled", "tflm"]
+Runtime = Literal["compiled", "tflm", "litert"]
 ZIP = ".zip"
 
 
@@ -66,12 +66,16 @@ class Format:
     """A format's help text, and what renders it (pure: the same source gives the same bytes).
 
     Attributes:
-        application: whether the whole firmware is in it, so that a runtime can be chosen.
+        runtimes: what can run the model in it, the default first; empty if there is no choice.
+        application: whether the whole firmware is in it, with pictures to show.
+        program: whether it is one file to run, not a folder of sources.
     """
 
     help: str
     render: Callable[[Source, Settings], Export]
+    runtimes: tuple[Runtime, ...] = ()
     application: bool = False
+    program: bool = False
 
 
 def _tflm(source: Source, settings: Settings) -> Export:
@@ -104,12 +108,30 @@ def _zephyr(source: Source, settings: Settings) -> Export:
     return render_zephyr(source, settings)
 
 
+def _eim(source: Source, settings: Settings) -> Export:
+    from edgecxr.export.eim import render
+
+    return render(source, settings)
+
+
+_ON_BOARDS: tuple[Runtime, ...] = ("compiled", "tflm")
+
 FORMATS: dict[str, Format] = {
     "c": Format("plain C for exactly this model, without an interpreter", _c),
     "tflm": Format("C++ arrays, op resolver and arena size for TensorFlow Lite Micro", _tflm),
-    "firmware": Format("a runtime with the whole firmware but a board's port", _firmware, True),
-    "arduino": Format("firmware as a library for the Arduino IDE, --out X.zip", _arduino, True),
-    "zephyr": Format("firmware as a module for Zephyr, with a sample", _zephyr, True),
+    "firmware": Format(
+        "a runtime with the whole firmware but a board's port", _firmware, _ON_BOARDS, True
+    ),
+    "arduino": Format(
+        "firmware as a library for the Arduino IDE, --out X.zip", _arduino, _ON_BOARDS, True
+    ),
+    "zephyr": Format("firmware as a module for Zephyr, with a sample", _zephyr, _ON_BOARDS, True),
+    "eim": Format(
+        "a Linux program for Edge Impulse's SDKs, --out X.eim",
+        _eim,
+        ("compiled", "litert"),
+        program=True,
+    ),
 }
 
 

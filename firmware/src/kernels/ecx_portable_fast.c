@@ -8,6 +8,12 @@
 
 #include <string.h>
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
 #include "ecx_requantize.h"
 
 /* Cells outside the map lie in the first and in the last word of a channel. */
@@ -44,9 +50,55 @@ typedef struct {
   uint32_t both, low;
 } sums;
 
+#if defined(__SSE2__)
+/* Eight taps at a time: on a little-endian machine the halves of the words lie in their order. */
+static uint32_t eight_taps(const int8_t *x, uint32_t taps, const uint32_t *stream, sums *sum) {
+  __m128i both = _mm_setzero_si128(), low = both;
+  uint32_t k = 0;
+  for (; k + 8 <= taps; k += 8) {
+    const __m128i words = _mm_loadu_si128((const __m128i *)(const void *)(stream + k / 2));
+    const __m128i bytes = _mm_loadl_epi64((const __m128i *)(const void *)(x + k));
+    const __m128i wide = _mm_srai_epi16(_mm_unpacklo_epi8(bytes, bytes), 8);
+    both = _mm_add_epi32(both, _mm_madd_epi16(wide, words));
+    low = _mm_add_epi32(low, _mm_madd_epi16(wide, _mm_srai_epi16(_mm_slli_epi16(words, 8), 8)));
+  }
+  uint32_t lanes[8];
+  _mm_storeu_si128((__m128i *)(void *)lanes, both);
+  _mm_storeu_si128((__m128i *)(void *)(lanes + 4), low);
+  sum->both += lanes[0] + lanes[1] + lanes[2] + lanes[3];
+  sum->low += lanes[4] + lanes[5] + lanes[6] + lanes[7];
+  return k;
+}
+#elif defined(__aarch64__) && !defined(__AARCH64EB__)
+/* Eight taps at a time: on a little-endian machine the halves of the words lie in their order. */
+static uint32_t eight_taps(const int8_t *x, uint32_t taps, const uint32_t *stream, sums *sum) {
+  int32x4_t both = vdupq_n_s32(0), low = both;
+  uint32_t k = 0;
+  for (; k + 8 <= taps; k += 8) {
+    const int16x8_t words = vreinterpretq_s16_u32(vld1q_u32(stream + k / 2));
+    const int16x8_t lower = vshrq_n_s16(vshlq_n_s16(words, 8), 8);
+    const int16x8_t wide = vmovl_s8(vld1_s8(x + k));
+    both = vmlal_high_s16(vmlal_s16(both, vget_low_s16(wide), vget_low_s16(words)), wide, words);
+    low = vmlal_high_s16(vmlal_s16(low, vget_low_s16(wide), vget_low_s16(lower)), wide, lower);
+  }
+  sum->both += (uint32_t)vaddvq_s32(both);
+  sum->low += (uint32_t)vaddvq_s32(low);
+  return k;
+}
+#else
+static uint32_t eight_taps(const int8_t *x, uint32_t taps, const uint32_t *stream, sums *sum) {
+  (void)x, (void)taps, (void)stream, (void)sum;
+  return 0;
+}
+#endif
+
 static sums two_channels(const int8_t *x, uint32_t taps, const uint32_t *stream) {
   sums sum = {stream[0], stream[1]};
   stream += 2;
+  const uint32_t done = eight_taps(x, taps, stream, &sum);
+  x += done;
+  taps -= done;
+  stream += done / 2;
   for (; taps >= 2; taps -= 2) {
     const uint32_t word = *stream++;
     const int32_t first = (int16_t)word, second = (int32_t)word >> 16;

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The .eim server's parser against hostile bytes. Build it with sanitizers and
+ * firmware/ports/eim/request.c, then
+ *   clang -fsanitize=fuzzer,...           libFuzzer finds the inputs (`make fuzz`), or
+ *   cc -DSEEDED -fsanitize=address,...    ./eim SEED COUNT makes COUNT inputs of its own.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "request.h"
+
+#define ELEMENTS 3
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check(int holds, const char *what) {
+  if (!holds) {
+    fprintf(stderr, "%s\n", what);
+    abort();
+  }
+}
+
+/* What the server relies on once a request is complete. */
+static void check_answer(const eim_request *r) {
+  check(memchr(r->error, 0, sizeof r->error) != NULL, "an error without an end");
+  for (const char *c = r->error; *c != 0; ++c) {
+    check(*c >= ' ' && *c <= '~' && *c != '"' && *c != '{' && *c != '}',
+          "an error that is no text");
+  }
+  check(r->error[0] != 0 || r->verb != EIM_NOTHING, "a request without a verb was taken");
+  if (r->error[0] == 0 && (r->verb == EIM_CLASSIFY || r->verb == EIM_CLASSIFY_SHM)) {
+    check(r->count == ELEMENTS, "an image of another size was taken");
+  }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  static const char hello[] = "} {\"hello\":1,\"id\":7}";
+  for (uint32_t channels = 1; channels <= 3; channels += 2) {
+    eim_request r;
+    r.pixels = malloc(ELEMENTS * channels); /* so that a byte beyond its end is found */
+    r.elements = ELEMENTS;
+    r.channels = channels;
+    eim_start(&r);
+    for (size_t i = 0; i < size; ++i) {
+      if (eim_push(&r, data[i])) {
+        check_answer(&r);
+      }
+    }
+    if (r.braces == 0) { /* whatever came, the next request is understood */
+      int answers = 0;
+      for (size_t i = 2; i < sizeof hello - 1; ++i) {
+        answers += eim_push(&r, (uint8_t)hello[i]);
+      }
+      check(answers == 1 && r.verb == EIM_HELLO && r.id == 7 && r.error[0] == 0,
+            "a good request was not understood");
+    }
+    free(r.pixels);
+  }
+  return 0;
+}
+
+#ifdef SEEDED
+static uint32_t state;
+
+static uint32_t draw(uint32_t below) {
+  state ^= state << 13;
+  state ^= state >> 17;
+  state ^= state << 5;
+  return state % below;
+}
+
+static const char *const words[] = {
+    "{",
+    "}",
+    "[",
+    "]",
+    ":",
+    ",",
+    "\"",
+    "{\"",
+    "\"classify\"",
+    "\"classify_shm\"",
+    "\"set_threshold\"",
+    "\"hello\"",
+    "\"id\"",
+    "\"debug\"",
+    "\"elements\"",
+    "\"min_score\"",
+    "0",
+    "1",
+    "-1",
+    "0.5",
+    "1e9",
+    "1e999",
+    "16777215",
+    "16777216",
+    "9007199254740993",
+    "00",
+    "1.",
+    "true",
+    "false",
+    "null",
+    "\\",
+    "\\u0041",
+    "[1,2,3]",
+    "{\"classify\":[1,2,3],\"id\":1}",
+    "{\"classify_shm\":{\"elements\":3},\"id\":2}",
+    "{\"set_threshold\":{\"id\":1,\"min_score\":0.5},\"id\":3}",
+    "{\"hello\":1,\"id\":4}",
+    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+    "99999999999999999999999999999999999999999999999999999999999",
+    "[[[[[[[[[[[[[[[[[[[[",
+};
+
+static size_t make_input(uint8_t *out, size_t room) {
+  size_t size = 0;
+  for (uint32_t parts = 1 + draw(16); parts > 0; --parts) {
+    const char *word = words[draw(sizeof words / sizeof *words)];
+    size_t count = strlen(word);
+    const uint32_t kind = draw(8);
+    if (size + count > room) {
+      break;
+    }
+    memcpy(out + size, word, count);
+    if (kind == 0) { /* one bit flipped */
+      out[size + draw((uint32_t)count)] ^= (uint8_t)(1u << draw(8));
+    }
+    size += kind == 1 ? draw((uint32_t)count + 1) : count; /* or cut off */
+  }
+  return size;
+}
+
+int main(int count, char **arguments) {
+  if (count != 3) {
+    fprintf(stderr, "usage: eim SEED COUNT\n");
+    return 2;
+  }
+  state = (uint32_t)strtoul(arguments[1], NULL, 10) * 2654435761u + 1;
+  const unsigned long inputs = strtoul(arguments[2], NULL, 10);
+  uint8_t bytes[1024];
+  for (unsigned long i = 0; i < inputs; ++i) {
+    LLVMFuzzerTestOneInput(bytes, make_input(bytes, sizeof bytes));
+  }
+  printf("%lu inputs\n", inputs);
+  return 0;
+}
+#endif
