@@ -26,6 +26,7 @@ from edgecxr.cli import (
     export,
     flash,
     quantize,
+    report,
     reproduce,
     sweep,
     train,
@@ -47,6 +48,7 @@ VERBS = (
     "emulate",
     "bench",
     "classify",
+    "report",
 )
 
 
@@ -84,6 +86,7 @@ app.command("emulate")(emulate.emulate)
 app.command("bench")(bench.bench)
 app.command("boards")(boards.boards)
 app.command("classify")(classify.classify)
+app.command("report")(report.report)
 
 
 def _print_version(wanted: bool) -> None:
