@@ -29,5 +29,7 @@ def over_image(
     large = np.clip(np.asarray(Image.fromarray(heat).resize(size, bicubic)), 0, 1)
     channels = [np.interp(large, _STEPS, channel) for channel in zip(*_COLOURS, strict=True)]
     share = OPACITY * large[..., np.newaxis]
-    mixed: NDArray[np.float64] = (1 - share) * gray[..., np.newaxis] + share * np.stack(channels, axis=-1)
+    mixed: NDArray[np.float64] = (1 - share) * gray[..., np.newaxis] + share * np.stack(
+        channels, axis=-1
+    )
     return mixed.astype(np.float32)

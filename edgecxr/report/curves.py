@@ -86,12 +86,14 @@ def curve_figures(seen: Seen, labels: tuple[str, ...]) -> list[str]:
 
 def reliability(
     confidence: NDArray[np.float64], right: NDArray[np.bool_]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean confidence and accuracy of each of the 15 bins of equal width that has an image."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Mean confidence, accuracy and share of the images of each of the 15 bins of equal width that
+    has an image."""
     bins = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
     used = np.unique(bins)
     means = np.array([confidence[bins == each].mean() for each in used])
-    return means, np.array([right[bins == each].mean() for each in used])
+    right_of = np.array([right[bins == each].mean() for each in used])
+    return means, right_of, np.array([(bins == each).mean() for each in used])
 
 
 def reliability_figures(seen: Seen, manifest: Manifest) -> list[str]:
@@ -107,9 +109,10 @@ def reliability_figures(seen: Seen, manifest: Manifest) -> list[str]:
         after = calibrated(scores, rule.temperature, rule.step)[rows, called]
         before = scores[rows, called].astype(np.float64)
         right = called == seen.truth
+        found = [reliability(each, right) for each in (before, after)]
         lines = [
-            ("before", plots.MUTED, "--", *reliability(before, right)),
-            (f"after, temperature {rule.temperature:.2f}", colour, "-", *reliability(after, right)),
+            ("before", plots.MUTED, "--", *found[0][:2]),
+            (f"after, temperature {rule.temperature:.2f}", colour, "-", *found[1][:2]),
         ]
         figures.append(
             plots.curve_plot(
@@ -118,6 +121,7 @@ def reliability_figures(seen: Seen, manifest: Manifest) -> list[str]:
                 lines,
                 axes=("confidence", "accuracy"),
                 chance=(0, 1),
+                weights=[each[2] for each in found],
             )
         )
     return figures

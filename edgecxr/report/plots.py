@@ -20,6 +20,7 @@ from edgecxr.optional import require
 
 _VARIABLES = {
     "#010203": "--ink",
+    "#303132": "--page",
     "#040506": "--line",
     "#070809": "--muted",
     "#0a0b0c": "--float32",
@@ -33,6 +34,7 @@ _VARIABLES = {
 }
 _COLOURS = {variable: stand_in for stand_in, variable in _VARIABLES.items()}
 INK, LINE, MUTED = _COLOURS["--ink"], _COLOURS["--line"], _COLOURS["--muted"]
+PAGE = _COLOURS["--page"]
 FLOAT32, INT8, BAD = _COLOURS["--float32"], _COLOURS["--int8"], _COLOURS["--bad"]
 PARTS = tuple(_COLOURS[f"--c{i}"] for i in range(5))
 PRECISIONS = (("float32", FLOAT32, "--"), ("int8", INT8, "-"))
@@ -113,17 +115,21 @@ def curve_plot(
     *,
     axes: tuple[str, str],
     chance: tuple[float, float] | None = None,
+    weights: Sequence[NDArray[np.float64]] = (),
 ) -> str:
     """Lines within the unit square: (label, colour, style, x, y).
 
     Args:
         chance: the two ends, at x = 0 and 1, of the line of what needs no model.
+        weights: for each line, how large a dot each of its points gets, up to 1.
     """
     plot = Plot(name, title, 3.4)
     if chance is not None:
         plot.axes.plot((0, 1), chance, color=MUTED, linewidth=0.8, linestyle=":")
     for label, colour, style, x, y in lines:
         plot.axes.plot(x, y, color=colour, linestyle=style, linewidth=1.4, label=label)
+    for (_, colour, _, x, y), weight in zip(lines, weights, strict=bool(weights)):
+        plot.axes.scatter(x, y, 4 + 80 * weight, color=colour, alpha=0.7, linewidths=0)
     plot.axes.set(xlabel=axes[0], ylabel=axes[1], xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     return plot.svg("; ".join(line[0] for line in lines))
 
@@ -137,7 +143,7 @@ def learning_plots(curve: Sequence[dict[str, float]], best: int) -> list[str]:
         ("accuracy", "Accuracy", "%", 100),
     ):
         plot = Plot(f"learning-{name}", title)
-        for what, colour in (("train", FLOAT32), ("val", INT8)):
+        for what, colour in (("train", MUTED), ("val", PARTS[0])):
             values = [scale * row[f"{what}_{name}"] for row in curve]
             label = "training" if what == "train" else "validation"
             plot.axes.plot(epochs, values, color=colour, linewidth=1.2, label=label)
@@ -176,16 +182,8 @@ def bars(
             left += length
         told.append(f"{label} {left:,.4g}")
         if most is not None and left > most:
-            plot.axes.text(
-                most * 0.99,
-                y,
-                f"{left:,.0f} →",
-                ha="right",
-                va="center",
-                fontweight="bold",
-                color=INK,
-                fontsize=8,
-            )
+            cut = {"color": PAGE, "fontsize": 8, "fontweight": "bold"}
+            plot.axes.text(0.98 * most, y, f"{left:,.0f} →", ha="right", va="center", **cut)
     plot.axes.set_yticks(range(len(rows)), [label for label, _ in rows])
     plot.axes.set(xlabel=unit, xlim=(0, most), ylim=(len(rows) - 0.4, -0.6))
     plot.axes.grid(axis="y", visible=False)
@@ -202,7 +200,7 @@ def _legend(plot: Plot, legend: Sequence[tuple[str, str]]) -> None:
     from matplotlib.patches import Patch
 
     handles = [Patch(color=colour, label=label) for label, colour in legend]
-    plot.axes.figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
+    plot.axes.figure.legend(handles=handles, loc="outside lower center", ncols=3, labelcolor=INK)
 
 
 def steps(
