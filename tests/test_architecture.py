@@ -24,7 +24,8 @@ ALLOWED = {
     "bench": set(),
     "sweep": set(),
     "recipes": {"data"},
-    "cli": {"data", "training", "export", "deploy", "bench", "sweep", "recipes"},
+    "report": set(),
+    "cli": {"data", "training", "export", "deploy", "bench", "sweep", "recipes", "report"},
 }
 HEAVY = (
     "tensorflow",
@@ -37,11 +38,14 @@ HEAVY = (
     "pydantic",
     "ray",
     "rich",
+    "jinja2",
+    "markdown_it",
 )
 NO_TENSORFLOW = (
     "--help",
     "bench --help",
     "classify --help",
+    "report --help",
     "export --help",
     "boards",
     "data --help",

@@ -143,16 +143,8 @@ def _duration(ticks: NDArray[np.float64], info: DeviceInfo) -> dict[str, object]
     known = [duration for duration in times if duration is not None]
     if not known:
         return {}
-    p50, p95 = np.percentile(known, (50, 95))
-    latency = Latency(
-        p50=float(p50),
-        p95=float(p95),
-        min=min(known),
-        max=max(known),
-        runs=len(known),
-        warmup=_WARMUP if info.keeps_image else 0,
-    )
-    return {"latency_ms": latency}
+    warmup = _WARMUP if info.keeps_image else 0
+    return {"latency_ms": Latency.of(np.array(known), warmup)}
 
 
 def mismatch(row: BenchRow, reference: Reference) -> str | None:

@@ -78,15 +78,7 @@ def time_single_runs(
             interpreter.run(image)
             nanoseconds[index] = time.perf_counter_ns() - start
             advance(1)
-    p50, p95 = np.percentile(nanoseconds, (50, 95)) / 1e6
-    return Latency(
-        p50=float(p50),
-        p95=float(p95),
-        min=float(nanoseconds.min() / 1e6),
-        max=float(nanoseconds.max() / 1e6),
-        runs=runs,
-        warmup=warmup,
-    )
+    return Latency.of(nanoseconds / 1e6, warmup)
 
 
 def measure(request: Request, tell: Callable[[Message], None]) -> Measured:

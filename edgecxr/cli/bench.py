@@ -32,9 +32,8 @@ def bench(
         list[str] | None,
         typer.Option(
             help="Where to measure: host, serial (the one board that is attached), a serial port, "
-            "a URL such as socket://localhost:5000, unix:PATH, emulator:BOARD, ssh:USER@HOST, or an "
-            ".eim file. "
-            "Repeatable.",
+            "a URL such as socket://localhost:5000, unix:PATH, emulator:BOARD, ssh:USER@HOST, or "
+            "an .eim file. Repeatable.",
             show_default="host",
         ),
     ] = None,

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,8 +14,12 @@ from edgecxr.cli.calibrate import decision_rows, percent
 from edgecxr.cli.images import count_read, load_for
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from edgecxr.core.bundle import Bundle
     from edgecxr.core.metrics import Evaluation, Figures
+    from edgecxr.data.cache import LoadedDataset
     from edgecxr.data.load import Reading
 
 
@@ -38,7 +43,8 @@ def evaluate(
     from edgecxr.core.bundle import Bundle
 
     bundle = Bundle.open(model)
-    result, reads = _evaluate(bundle, data, split, common.reading(cache, None, skip_unreadable))
+    tried = try_both(bundle, data, split, common.reading(cache, None, skip_unreadable))
+    result, reads = tried.result, tried.reads
     if record:
         bundle.with_manifest(metrics={**bundle.manifest.metrics, split: result})
     if as_json:
@@ -55,8 +61,25 @@ def evaluate(
     typer.echo(f"\nThe {split} split of these images was read {times} with these model files.")
 
 
-def _evaluate(bundle: Bundle, data: Path, split: str, reading: Reading) -> tuple[Evaluation, int]:
-    """The figures, and how often this split was read with these files."""
+@dataclass(frozen=True)
+class Tried:
+    """Both models on one split.
+
+    Attributes:
+        data: the images.
+        float32, int8: scores, float32 (N, classes).
+        reads: how often this split was read with these files.
+    """
+
+    data: LoadedDataset
+    float32: NDArray[np.float32]
+    int8: NDArray[np.float32]
+    result: Evaluation
+    reads: int
+
+
+def try_both(bundle: Bundle, data: Path, split: str, reading: Reading) -> Tried:
+    """The scores and the figures of both models; counts the reading before there is a figure."""
     from edgecxr.core.decision import evaluate_decision
     from edgecxr.core.interpreter import open_interpreter
     from edgecxr.core.metrics import compare
@@ -85,7 +108,7 @@ def _evaluate(bundle: Bundle, data: Path, split: str, reading: Reading) -> tuple
     if decision is not None:
         measured = evaluate_decision(decision, scores[0], scores[1], truth)
         result = result.model_copy(update={"decision": measured})
-    return result, reads
+    return Tried(source.data, scores[0], scores[1], result, reads)
 
 
 def tables(result: Evaluation, *, markdown: bool = False) -> str:

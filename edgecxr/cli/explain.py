@@ -182,15 +182,13 @@ def _picture(pixels: NDArray[np.uint8], heat: NDArray[np.float32]) -> bytes:
     from PIL import Image
     from scipy.ndimage import binary_erosion
 
+    from edgecxr.core.heat import over_image
     from edgecxr.core.lungs import lung_region
 
     scale = max(1, round(SHOWN_WIDTH / pixels.shape[1]))
     size = (pixels.shape[1] * scale, pixels.shape[0] * scale)
-    bicubic = Image.Resampling.BICUBIC
-    gray = np.asarray(Image.fromarray(pixels).resize(size, bicubic), np.float32)
-    large = np.clip(np.asarray(Image.fromarray(heat).resize(size, bicubic)), 0, 1)
-    share = 0.65 * large[..., np.newaxis]
-    over = (1 - share) * gray[..., np.newaxis] + share * _colours(large)
+    gray = np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC), np.float32)
+    over = over_image(pixels, heat, scale)
     lungs = np.asarray(Image.fromarray(lung_region(pixels)).resize(size, Image.Resampling.NEAREST))
     over[lungs & ~binary_erosion(lungs)] = (120, 220, 255)
     plain = np.repeat(gray[..., np.newaxis], 3, axis=-1)
@@ -199,16 +197,6 @@ def _picture(pixels: NDArray[np.uint8], heat: NDArray[np.float32]) -> bytes:
     file = io.BytesIO()
     Image.fromarray(np.clip(both + 0.5, 0, 255).astype(np.uint8)).save(file, "PNG")
     return file.getvalue()
-
-
-def _colours(heat: NDArray[np.float32]) -> NDArray[np.float32]:
-    """From dark red over orange to yellow: (height, width) → (height, width, 3), 0 to 255."""
-    import numpy as np
-
-    steps = np.array([0, 0.5, 1], np.float32)
-    ends = np.array([[120, 0, 30], [255, 90, 0], [255, 240, 60]], np.float32)
-    channels = [np.interp(heat, steps, ends[:, channel]) for channel in range(3)]
-    return np.stack(channels, axis=-1).astype(np.float32)
 
 
 def _text(report: dict[str, object]) -> str:

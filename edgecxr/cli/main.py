@@ -26,6 +26,7 @@ from edgecxr.cli import (
     export,
     flash,
     quantize,
+    report,
     reproduce,
     sweep,
     train,
@@ -49,6 +50,7 @@ VERBS = (
     "bench",
     "classify",
     "run",
+    "report",
 )
 
 
@@ -87,6 +89,7 @@ app.command("bench")(bench.bench)
 app.command("boards")(boards.boards)
 app.command("classify")(classify.classify)
 app.command("run")(run_program.run)
+app.command("report")(report.report)
 
 
 def _print_version(wanted: bool) -> None:

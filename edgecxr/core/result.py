@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 NOT_MEASURED = "–"
@@ -20,7 +22,7 @@ class _Frozen(BaseModel):
 
 
 class Latency(_Frozen):
-    """Milliseconds of single inferences, and how many there were."""
+    """Milliseconds of single inferences, and how many there were. ``quantiles``: 0, 5, … 100 %."""
 
     p50: float
     p95: float
@@ -28,6 +30,22 @@ class Latency(_Frozen):
     max: float
     runs: int
     warmup: int
+    quantiles: tuple[float, ...] = ()
+
+    @classmethod
+    def of(cls, milliseconds: NDArray[np.float64], warmup: int) -> Latency:
+        """From single inferences, at least one."""
+        return cls(
+            p50=float(np.percentile(milliseconds, 50)),
+            p95=float(np.percentile(milliseconds, 95)),
+            min=float(milliseconds.min()),
+            max=float(milliseconds.max()),
+            runs=len(milliseconds),
+            warmup=warmup,
+            quantiles=tuple(
+                round(float(each), 6) for each in np.percentile(milliseconds, range(0, 101, 5))
+            ),
+        )
 
 
 class InterpreterInfo(_Frozen):

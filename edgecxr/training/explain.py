@@ -94,6 +94,20 @@ class Explainer:
         coarse = tf.nn.relu(tf.reduce_sum(weights * maps, axis=-1))[0].numpy()
         return Explanation(_enlarged(coarse, pixels.shape), explained, scores.numpy()[0])
 
+    def features(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """What the last layer with weights decides on: float32 (N, features).
+
+        Args:
+            images: (N, height, width), as the bundle's preprocessing gives them.
+        """
+        import keras
+
+        last = [layer for layer in self._model.layers if layer.weights][-1]
+        cut = keras.Model(self._model.inputs, keras.layers.Flatten()(last.input))
+        pixels = (images.astype(np.float32) - 128) / 128
+        found = cut.predict(pixels[..., np.newaxis], batch_size=64, verbose=0)
+        return np.asarray(found, np.float32)
+
 
 def _layer_of(model: keras.Model, name: str | None) -> Any:
     mapped = [layer for layer in model.layers if len(_shape(layer)) == 4][1:]
