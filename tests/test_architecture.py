@@ -24,7 +24,8 @@ ALLOWED = {
     "bench": set(),
     "sweep": set(),
     "recipes": {"data"},
-    "cli": {"data", "training", "export", "deploy", "bench", "sweep", "recipes"},
+    "demo": set(),
+    "cli": {"data", "training", "export", "deploy", "bench", "sweep", "recipes", "demo"},
 }
 HEAVY = (
     "tensorflow",
@@ -36,6 +37,9 @@ HEAVY = (
     "PIL",
     "pydantic",
     "ray",
+    "starlette",
+    "uvicorn",
+    "pydicom",
     "rich",
 )
 NO_TENSORFLOW = (

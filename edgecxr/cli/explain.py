@@ -219,7 +219,7 @@ def overlay(pixels: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.
     over = (1 - share) * gray[..., np.newaxis] + share * _colours(large)
     lungs = np.asarray(Image.fromarray(lung_region(pixels)).resize(size, Image.Resampling.NEAREST))
     over[lungs & ~binary_erosion(lungs)] = (120, 220, 255)
-    return np.clip(over + 0.5, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(over + 0.5, 0, 255), np.uint8)
 
 
 def _colours(heat: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -20,6 +20,7 @@ from edgecxr.cli import (
     classify,
     common,
     data,
+    demo,
     emulate,
     evaluate,
     explain,
@@ -47,6 +48,7 @@ VERBS = (
     "emulate",
     "bench",
     "classify",
+    "demo",
 )
 
 
@@ -84,6 +86,7 @@ app.command("emulate")(emulate.emulate)
 app.command("bench")(bench.bench)
 app.command("boards")(boards.boards)
 app.command("classify")(classify.classify)
+app.command("demo")(demo.demo)
 
 
 def _print_version(wanted: bool) -> None:

@@ -156,7 +156,7 @@ def _check(header: Dataset, max_pixels: int) -> None:
 
 def _decoded(header: Dataset) -> NDArray[Any]:
     """The stored values, (height, width)."""
-    from pydicom.pixels import get_decoder
+    from pydicom.pixels.decoders import get_decoder
     from pydicom.uid import UID
 
     with _quoting_nothing("it is compressed in a way that pydicom cannot decode"):
@@ -181,7 +181,7 @@ def _shown(
     values: NDArray[Any], header: Dataset
 ) -> tuple[NDArray[np.float64], tuple[float, float]]:
     """The gray levels to show, and those that mean black and white."""
-    from pydicom.pixels import apply_modality_lut, apply_voi_lut
+    from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
 
     real = apply_modality_lut(values, header)
     shown = np.asarray(apply_voi_lut(real, header), np.float64)

@@ -13,6 +13,7 @@ from edgecxr.cli.main import run
 from tests.dicoms import MARK, MARKS, write_dicom
 
 EACH = 4
+QUICK = ("--split", "test", "--runtime", "litert", "--runs", "1", "--warmup", "0")
 
 
 @pytest.fixture
@@ -78,8 +79,7 @@ def test_nothing_of_a_patient_is_kept_or_shown(
         run(["--verbose", "data", "info", str(archive), "--json"])
         code = run(["classify", str(path), "--model", str(tiny_bundle), "--json"])
         assert (code != 0) == damaged
-        options = ["--data", str(archive), "--split", "test", "--device", "host", "--json"]
-        assert run(["bench", str(tiny_bundle), *options]) == 0
+        assert run(["bench", str(tiny_bundle), "--data", str(archive), *QUICK, "--json"]) == 0
         (tmp_path / "made" / "bundle").mkdir()
         for file in tiny_bundle.iterdir():
             (tmp_path / "made" / "bundle" / file.name).write_bytes(file.read_bytes())
@@ -92,8 +92,7 @@ def test_file_names_are_not_in_the_cache_either(
     monkeypatch.setattr("edgecxr.data.hashes._SETTLED_NS", -(10**18))
     for path in list(archive.rglob("*.dcm")):
         path.rename(path.with_name(f"{MARK}-{path.name}"))
-    options = ["--data", str(archive), "--split", "test", "--device", "host"]
-    assert run(["bench", str(tiny_bundle), *options]) == 0
+    assert run(["bench", str(tiny_bundle), "--data", str(archive), *QUICK]) == 0
     assert list((tmp_path / "cache").rglob("hashes/*.json"))
     assert marked(tmp_path / "cache") == []
     assert marked(tiny_bundle) == []
