@@ -24,6 +24,13 @@ if TYPE_CHECKING:
 
 BAR = 24
 LOOK_EVERY_S = 0.5
+_STYLES = {
+    r"^.*": "bold",
+    r"(?<=: )uncertain": "yellow",
+    r"█+": "cyan",
+    r"·+": "dim",
+    r"DISAGREES|DECIDES OTHERWISE": "bold red",
+}
 _DEMO_NOTICE = "The demo's images are synthetic: what a model finds in them is not right or wrong."
 
 
@@ -247,7 +254,7 @@ def _show(results: Iterable[Classified], as_json: bool, level: float | None) -> 
         if as_json:
             typer.echo(result.model_dump_json())
         elif result.scores is not None:
-            typer.echo(_text(result, result.scores, level))
+            common.show(_text(result, result.scores, level), _STYLES)
 
 
 def _text(result: Classified, scores: dict[str, float], level: float | None) -> str:

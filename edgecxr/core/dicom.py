@@ -156,7 +156,7 @@ def _check(header: Dataset, max_pixels: int) -> None:
 
 def _decoded(header: Dataset) -> NDArray[Any]:
     """The stored values, (height, width)."""
-    from pydicom.pixels.decoders import get_decoder
+    from pydicom.pixels.decoders.base import get_decoder
     from pydicom.uid import UID
 
     with _quoting_nothing("it is compressed in a way that pydicom cannot decode"):
@@ -174,7 +174,7 @@ def _decoded(header: Dataset) -> NDArray[Any]:
         values, _ = decoder.as_array(header, index=0)
     if values.shape != (header.Rows, header.Columns):
         raise DataError("its pixels are not as many as it says")
-    return values
+    return np.asarray(values)
 
 
 def _shown(
