@@ -112,6 +112,8 @@ endif
 
 pictures: $(READY)
 	@$(BIN)/python scripts/pictures.py
+	@scripts/packages chromium=chromium
+	@$(BIN)/python scripts/demo_picture.py
 
 clean:
 	rm -rf runs build dist firmware/generated .pytest_cache .mypy_cache .ruff_cache .hypothesis

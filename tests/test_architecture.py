@@ -25,7 +25,8 @@ ALLOWED = {
     "sweep": set(),
     "recipes": {"data"},
     "report": set(),
-    "cli": {"data", "training", "export", "deploy", "bench", "sweep", "recipes", "report"},
+    "demo": set(),
+    "cli": {"data", "training", "export", "deploy", "bench", "sweep", "recipes", "report", "demo"},
 }
 HEAVY = (
     "tensorflow",
@@ -37,6 +38,9 @@ HEAVY = (
     "PIL",
     "pydantic",
     "ray",
+    "starlette",
+    "uvicorn",
+    "pydicom",
     "rich",
     "jinja2",
     "markdown_it",

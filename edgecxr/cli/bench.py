@@ -171,7 +171,7 @@ def bench(
     if as_json:
         common.print_json(result)
     else:
-        typer.echo(bench_table(result, markdown=markdown))
+        common.show(bench_table(result, markdown=markdown), common.TABLE)
     _fail_if_incomplete(result.rows, [*missing, *wish.missing] if runtime else [])
     _fail_if_wrong(wrong)
 

@@ -112,7 +112,7 @@ def _print_all(chosen: list[Board], fits: list[Fit]) -> None:
         ]
         for one in chosen
     ]
-    typer.echo(grid(headers, rows, text=3, markdown=False))
+    common.show(grid(headers, rows, text=3, markdown=False), common.TABLE)
     typer.echo(
         "\nclock, flash and RAM: what an application gets with the board's usual build."
         "\n--board ID shows every detail, and where each figure is from."

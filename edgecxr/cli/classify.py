@@ -24,6 +24,13 @@ if TYPE_CHECKING:
 
 BAR = 24
 LOOK_EVERY_S = 0.5
+_STYLES = {
+    r"^.*": "bold",
+    r"(?<=: )uncertain": "yellow",
+    r"█+": "cyan",
+    r"·+": "dim",
+    r"DISAGREES|DECIDES OTHERWISE": "bold red",
+}
 _DEMO_NOTICE = "The demo's images are synthetic: what a model finds in them is not right or wrong."
 
 
@@ -149,22 +156,22 @@ def _landed(folder: Path) -> Iterator[Path]:
 @contextmanager
 def _opened(
     name: str, bundle: Bundle, precision: PrecisionName | None, timeout: float
-) -> Iterator[_Session]:
+) -> Iterator[Session]:
     from edgecxr.bench.classify import OnDevice, OnHost
     from edgecxr.cli.devices import HOST, check_firmware, opened
 
     kind: Precision = (precision or PrecisionName.int8).value
     if name == HOST:
-        yield _Session(bundle, kind, OnHost(bundle.path(kind)), on_host=True)
+        yield Session(bundle, kind, OnHost(bundle.path(kind)), on_host=True)
         return
     wanted: list[Precision] = [each.value for each in ([precision] if precision else PrecisionName)]
     with opened(name, bundle, kind, timeout) as device:
         kind = check_firmware(device, bundle, wanted)
-        yield _Session(bundle, kind, OnDevice(device, bundle.path(kind)), on_host=False)
+        yield Session(bundle, kind, OnDevice(device, bundle.path(kind)), on_host=False)
 
 
 @dataclass
-class _Session:
+class Session:
     """What is asked, and of what. ``kind``: which of the bundle's models runs."""
 
     bundle: Bundle
@@ -185,16 +192,16 @@ class _Session:
                 common.note(f"edgecxr: {error}")
                 yield Classified(file=str(path), error=str(error))
                 continue
-            yield self._classified(str(path), self.classifier.classify(pixels))
+            yield self.classified(str(path), self.classifier.classify(pixels))
 
     def demo(self) -> Iterator[Classified]:
-        from edgecxr.cli.demo import demo_pixels
+        from edgecxr.cli.demo_images import demo_pixels
 
         shape = self.bundle.manifest.input
         for name, answer in self.classifier.demo(demo_pixels(shape.height, shape.width)):
-            yield self._classified(name, answer)
+            yield self.classified(name, answer)
 
-    def _classified(self, name: str, answer: Answer) -> Classified:
+    def classified(self, name: str, answer: Answer) -> Classified:
         from edgecxr.core.result import Classified
 
         labels = self.bundle.manifest.labels
@@ -247,7 +254,7 @@ def _show(results: Iterable[Classified], as_json: bool, level: float | None) -> 
         if as_json:
             typer.echo(result.model_dump_json())
         elif result.scores is not None:
-            typer.echo(text_of(result, result.scores, level))
+            common.show(text_of(result, result.scores, level), _STYLES)
 
 
 def text_of(result: Classified, scores: dict[str, float], level: float | None) -> str:

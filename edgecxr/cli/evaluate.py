@@ -54,7 +54,7 @@ def evaluate(
     if bundle.manifest.synthetic_data:
         typer.echo("SYNTHETIC data: these figures say nothing about X-rays.\n")
     typer.echo(f"{bundle.manifest.name} on {result.images} images of '{result.split}'\n")
-    typer.echo(tables(result, markdown=markdown))
+    common.show(tables(result, markdown=markdown), common.TABLE)
     if bundle.manifest.decision is None:
         typer.echo("\nNo rule says when this bundle is uncertain: `edgecxr calibrate` chooses one.")
     times = "once" if reads == 1 else f"{reads} times"

@@ -180,6 +180,32 @@ def _picture(pixels: NDArray[np.uint8], heat: NDArray[np.float32]) -> bytes:
     """PNG: the image, and the image with the heat over it and the lungs' outline."""
     import numpy as np
     from PIL import Image
+
+    over = overlay(pixels, heat)
+    bicubic = Image.Resampling.BICUBIC
+    gray = np.asarray(Image.fromarray(pixels).resize((over.shape[1], over.shape[0]), bicubic))
+    plain = np.repeat(gray[..., np.newaxis], 3, axis=-1)
+    gap = np.full((len(over), 8, 3), 255, np.uint8)
+    return png(np.concatenate([plain, gap, over], axis=1))
+
+
+def png(pixels: NDArray[np.uint8]) -> bytes:
+    """A PNG file of gray (height, width) or RGB (height, width, 3)."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+def overlay(pixels: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """The image, enlarged to about 384 pixels, with the heat over it and the lungs' outline: RGB.
+
+    Args:
+        pixels, heat: both (height, width); heat from 0 to 1.
+    """
+    import numpy as np
+    from PIL import Image
     from scipy.ndimage import binary_erosion
 
     from edgecxr.core.heat import over_image
@@ -191,12 +217,7 @@ def _picture(pixels: NDArray[np.uint8], heat: NDArray[np.float32]) -> bytes:
     over = over_image(pixels, heat, scale)
     lungs = np.asarray(Image.fromarray(lung_region(pixels)).resize(size, Image.Resampling.NEAREST))
     over[lungs & ~binary_erosion(lungs)] = (120, 220, 255)
-    plain = np.repeat(gray[..., np.newaxis], 3, axis=-1)
-    gap = np.full((size[1], 8, 3), 255, np.float32)
-    both = np.concatenate([plain, gap, over], axis=1)
-    file = io.BytesIO()
-    Image.fromarray(np.clip(both + 0.5, 0, 255).astype(np.uint8)).save(file, "PNG")
-    return file.getvalue()
+    return np.asarray(np.clip(over + 0.5, 0, 255), np.uint8)
 
 
 def _text(report: dict[str, object]) -> str:

@@ -84,7 +84,7 @@ def export(
 
     The same model gives the same bytes. Nothing is written before everything is checked.
     """
-    from edgecxr.cli.demo import demo_images
+    from edgecxr.cli.demo_images import demo_images
     from edgecxr.core.files import refuse_existing
     from edgecxr.export.source import open_source
 

@@ -20,6 +20,7 @@ from edgecxr.cli import (
     classify,
     common,
     data,
+    demo,
     emulate,
     evaluate,
     explain,
@@ -51,6 +52,7 @@ VERBS = (
     "classify",
     "run",
     "report",
+    "demo",
 )
 
 
@@ -90,6 +92,7 @@ app.command("boards")(boards.boards)
 app.command("classify")(classify.classify)
 app.command("run")(run_program.run)
 app.command("report")(report.report)
+app.command("demo")(demo.demo)
 
 
 def _print_version(wanted: bool) -> None:

@@ -23,9 +23,11 @@ from PIL.TiffImagePlugin import TiffImageFile
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from edgecxr.core import filters
+from edgecxr.core.depth import significant_bits
+from edgecxr.core.dicom import MAGIC, MAGIC_AT, SUFFIXES, dicom_size, is_dicom, read_dicom
 from edgecxr.errors import DataError, UsageError
 
-IMAGE_SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+IMAGE_SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", *SUFFIXES)
 
 # Only these decoders run: Pillow would otherwise try some forty formats on a file's first bytes.
 _FORMATS: Final = ("PNG", "JPEG", "TIFF", "BMP")
@@ -49,25 +51,10 @@ _DECODE_ERRORS: Final = (
     Image.DecompressionBombError,
 )
 
-# Depths of X-ray detectors, in bits; see significant_bits.
-_DEPTHS: Final = (8, 10, 12, 14, 16, 32)
-
 _PHOTOMETRIC: Final = 262  # the TIFF tag that says whether 0 is black (1) or white (0)
 _WHITE_IS_ZERO: Final = "edgecxr white is zero"
 
 Step = Callable[[Image.Image, "Preprocessing"], Image.Image]
-
-
-def significant_bits(brightest: int) -> int:
-    """The detector depth, in bits, of an image with more than 8 bits per pixel.
-
-    X-rays of 10, 12 or 14 bits are stored in 16-bit files, and neither PNG nor TIFF says which
-    depth was meant. The smallest usual depth that holds the brightest pixel is taken: divided by
-    the container's full range, a 12-bit X-ray would come out nearly black. X-rays have a pixel
-    near the top of their range almost always (a side marker, the background), so that the images
-    of one detector agree on their depth.
-    """
-    return next(bits for bits in _DEPTHS if brightest < 2**bits)
 
 
 def _deep_to_gray(image: Image.Image) -> Image.Image:
@@ -172,7 +159,8 @@ class Preprocessing(BaseModel):
 
     - ``exif-orientation``: turned as the EXIF tag says;
     - ``gray-8bit``: luminance (ITU-R BT.601) in 8 bits; alpha on black; more than 8 bits are scaled
-      by the detector's depth (``significant_bits``), floats from 0 to 1 by 255;
+      by the detector's depth (``significant_bits``), floats from 0 to 1 by 255; of a DICOM file,
+      what its rescaling, window and photometric interpretation make of it (``read_dicom``);
     - ``crop-border``: a black or white frame cut off (``filters.frame``);
     - ``resize-squash``: to height × width without regard to the aspect, Lanczos, antialiased;
     - ``resize-fit-shortest``: the short side fits, what is too long is cut off on both ends;
@@ -270,7 +258,7 @@ class ImageFacts:
     """What an image file holds before preprocessing.
 
     Attributes:
-        format: PNG, JPEG, TIFF or BMP.
+        format: PNG, JPEG, TIFF, BMP or DICOM.
         mode: Pillow's name for the pixels: L is gray, P palette, RGBA with alpha, I;16 16-bit gray.
         width, height: in pixels, as stored.
         bits: per channel, as stored.
@@ -299,6 +287,26 @@ class ImageHeader:
     coarseness: int
 
 
+def is_image(path: Path) -> bool:
+    """Whether a file's name says that it is an image, or, where it has no suffix, its first bytes.
+
+    DICOM files of an archive often have none, or a number (IM0001, 1.2.840.113704.7).
+    """
+    suffix = path.suffix.lower()
+    if suffix in IMAGE_SUFFIXES:
+        return True
+    return (not suffix or suffix[1:].isdigit()) and _begins_as_dicom(path)
+
+
+def _begins_as_dicom(path: Path) -> bool:
+    try:
+        file = path.open("rb")
+    except OSError:  # whoever needs the file will say so
+        return False
+    with file:
+        return is_dicom(file.read(MAGIC_AT + len(MAGIC)))
+
+
 def peek(path: Path) -> ImageHeader:
     """The header of an image file; its pixels may still be damaged.
 
@@ -306,12 +314,17 @@ def peek(path: Path) -> ImageHeader:
         DataError: if there is no such header; the sentence names the file.
     """
     try:
+        if _begins_as_dicom(path):
+            width, height = dicom_size(path.read_bytes(), MAX_PIXELS)
+            return ImageHeader("DICOM", "L", width, height, turned=False, coarseness=0)
         with Image.open(path, formats=_FORMATS) as image:
             turned = image.getexif().get(ExifTags.Base.Orientation, 1) != 1
             tables = getattr(image, "quantization", {})
             coarseness = sum(sum(table) for table in tables.values())
             kind = image.format or ""
             return ImageHeader(kind, image.mode, image.width, image.height, turned, coarseness)
+    except DataError as error:
+        raise DataError(f"{path} is not a usable image: {error}") from error
     except _DECODE_ERRORS as error:
         raise DataError(f"{path} is not a usable image: {_reason(error)}") from error
 
@@ -322,6 +335,10 @@ def describe(data: bytes) -> ImageFacts:
     Raises:
         DataError: as ``open_image`` does.
     """
+    if is_dicom(data):
+        found = read_dicom(data, MAX_PIXELS)
+        width, height = found.image.size
+        return ImageFacts("DICOM", "L", width, height, found.bits, found.bits, turned=False)
     image = _open(data)
     # Pillow reads 16 bits per channel of RGB as 8; only the decoder's arguments still tell.
     deep = image.mode.startswith("I;16") or ";16" in str(image.tile)
@@ -339,12 +356,15 @@ def describe(data: bytes) -> ImageFacts:
 
 
 def open_image(data: bytes) -> Image.Image:
-    """An encoded PNG, JPEG, TIFF or BMP image, decoded in full.
+    """An encoded PNG, JPEG, TIFF, BMP or DICOM image, decoded in full.
 
     Raises:
         DataError: if it is damaged, truncated, too large or of another format; the text is only
             the reason.
+        MissingPackageError: if it is a DICOM file, and pydicom is missing.
     """
+    if is_dicom(data):
+        return read_dicom(data, MAX_PIXELS).image
     image = _open(data)
     _load(image)
     if isinstance(image, TiffImageFile) and image.tag_v2.get(_PHOTOMETRIC) == 0:
@@ -357,7 +377,9 @@ def _open(data: bytes) -> ImageFile.ImageFile:
     try:
         image = Image.open(io.BytesIO(data), formats=_FORMATS)
     except UnidentifiedImageError as error:
-        what = "it is empty" if not data else "no PNG, JPEG, TIFF or BMP image was found in it"
+        what = (
+            "it is empty" if not data else "no PNG, JPEG, TIFF, BMP or DICOM image was found in it"
+        )
         raise DataError(what) from error
     except _DECODE_ERRORS as error:
         raise DataError(_reason(error)) from error

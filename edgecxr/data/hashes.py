@@ -14,7 +14,7 @@ from typing import Final
 from edgecxr.core.files import sha256, write_atomic
 from edgecxr.data.parallel import Progress, map_parallel
 
-_VERSION: Final = 1
+_VERSION: Final = 2
 
 # A file changed this shortly before it was hashed could change again without a new time stamp
 # (FAT counts in two seconds), so its hash is not remembered. Git calls such entries racy.
@@ -40,12 +40,13 @@ def hash_files(
         OutputError: if the hashes cannot be stored in ``cache_dir``.
     """
     now = time.time_ns()
+    keys = [_key(name) for name in names]
     index = None if cache_dir is None else _index_path(cache_dir, root)
     known = {} if index is None else _read_index(index)
     stamps = [_stamp(root / name) for name in names]
     digests: list[str | None] = [
-        known[name][1] if name in known and known[name][0] == stamp else None
-        for name, stamp in zip(names, stamps, strict=True)
+        known[key][1] if key in known and known[key][0] == stamp else None
+        for key, stamp in zip(keys, stamps, strict=True)
     ]
     todo = [i for i, digest in enumerate(digests) if digest is None]
     if todo:
@@ -55,8 +56,8 @@ def hash_files(
             digests[i] = digest
         if index is not None:
             settled = {
-                name: [stamp, digest]
-                for name, stamp, digest in zip(names, stamps, digests, strict=True)
+                key: [stamp, digest]
+                for key, stamp, digest in zip(keys, stamps, digests, strict=True)
                 if digest and stamp and max(stamp[1:3]) < now - _SETTLED_NS
             }
             write_atomic(index, json.dumps({"version": _VERSION, "files": {**known, **settled}}))
@@ -65,6 +66,11 @@ def hash_files(
 
 def _index_path(cache_dir: Path, root: Path) -> Path:
     return cache_dir / "hashes" / f"{hashlib.sha256(os.fsencode(root)).hexdigest()[:16]}.json"
+
+
+def _key(name: str) -> str:
+    """What stands for a file's name in the cache: a name can be a patient's."""
+    return hashlib.sha256(os.fsencode(name)).hexdigest()[:32]
 
 
 def _stamp(path: Path) -> _Stamp | None:
@@ -89,8 +95,8 @@ def _read_index(path: Path) -> dict[str, tuple[_Stamp, str]]:
         if content["version"] != _VERSION:
             return {}
         return {
-            name: ([int(n) for n in stamp], str(digest))
-            for name, (stamp, digest) in content["files"].items()
+            key: ([int(n) for n in stamp], str(digest))
+            for key, (stamp, digest) in content["files"].items()
         }
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return {}

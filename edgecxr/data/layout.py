@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from edgecxr.core.preprocess import IMAGE_SUFFIXES
+from edgecxr.core.preprocess import IMAGE_SUFFIXES, is_image
 from edgecxr.errors import DataError
 
 SPLITS: Final = ("train", "val", "test")
@@ -108,9 +108,7 @@ def _image_names(folder: Path) -> list[str]:
     return [
         entry.name
         for entry in os.scandir(folder)
-        if not entry.name.startswith(".")
-        and entry.name.lower().endswith(IMAGE_SUFFIXES)
-        and entry.is_file()
+        if not entry.name.startswith(".") and entry.is_file() and is_image(Path(entry.path))
     ]
 
 

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edgecxr.core import preprocess
-from edgecxr.core.preprocess import Preprocessing, describe, significant_bits
+from edgecxr.core.depth import significant_bits
+from edgecxr.core.preprocess import Preprocessing, describe
 from edgecxr.errors import DataError, UsageError
 
 SAME_SIZE = Preprocessing(height=40, width=50)

@@ -83,7 +83,7 @@ def test_a_file_written_just_now_is_read_again(
 
 
 @pytest.mark.usefixtures("settled")
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"version": 0}', '{"version":1,"files":[1]}'])
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"version": 0}', '{"version":2,"files":[1]}'])
 def test_a_damaged_index_is_made_anew(root: Path, tmp_path: Path, content: str) -> None:
     expected = hash_files(root, NAMES, tmp_path)
     (index,) = tmp_path.glob("hashes/*.json")

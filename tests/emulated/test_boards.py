@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgecxr.cli.demo import demo_pixels
+from edgecxr.cli.demo_images import demo_pixels
 from edgecxr.core.board import boards, find_board
 from edgecxr.core.bundle import Bundle
 from edgecxr.core.firmware import PORTS

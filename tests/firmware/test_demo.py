@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgecxr.cli.demo import demo_pixels
+from edgecxr.cli.demo_images import demo_pixels
 from edgecxr.core.interpreter import open_interpreter
 from edgecxr.deploy.build import DEMO, PORTS, Image
 from tests.firmware.conftest import ROOT
