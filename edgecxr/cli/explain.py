@@ -213,7 +213,6 @@ def overlay(pixels: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.
 
     scale = max(1, round(SHOWN_WIDTH / pixels.shape[1]))
     size = (pixels.shape[1] * scale, pixels.shape[0] * scale)
-    gray = np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC), np.float32)
     over = over_image(pixels, heat, scale)
     lungs = np.asarray(Image.fromarray(lung_region(pixels)).resize(size, Image.Resampling.NEAREST))
     over[lungs & ~binary_erosion(lungs)] = (120, 220, 255)
