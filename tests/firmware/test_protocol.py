@@ -94,7 +94,10 @@ def test_an_inference_gives_the_bits_of_the_reference(say: Say, load: bytes) -> 
     at = said.index("m-warmup-start-1")
     laps = said[at + 3 : at + 5]
     assert [line[:9] for line in laps] == ["m-lap-us-"] * 2
-    assert unchecked(said[at:]) == [
+    decisions = [line for line in said[at:] if line.startswith("m-decision-")]
+    assert len(decisions) == 2
+    assert len(set(decisions)) == 1
+    assert [line for line in unchecked(said[at:]) if line not in decisions] == [
         "m-warmup-start-1",
         "m-warmup-done",
         "m-infer-start-2",
