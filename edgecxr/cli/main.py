@@ -25,6 +25,7 @@ from edgecxr.cli import (
     explain,
     export,
     flash,
+    import_model,
     quantize,
     reproduce,
     sweep,
@@ -42,6 +43,7 @@ VERBS = (
     "sweep",
     "reproduce",
     "explain",
+    "import",
     "export",
     "boards",
     "flash",
@@ -80,6 +82,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("sweep")(sweep.sweep)
 app.command("reproduce")(reproduce.reproduce)
 app.command("explain")(explain.explain)
+app.command("import")(import_model.import_model)
 app.command("export")(export.export)
 app.command("flash")(flash.flash)
 app.command("emulate")(emulate.emulate)
