@@ -137,7 +137,9 @@ def bench(
     over_ssh = [f"{SSH}{name}" for name in ssh or []]
     names = resolve([*(device or []), *over_ssh] or None, port)
     bundle = Bundle.open(model)
-    wanted: list[Precision] = [name.value for name in dict.fromkeys(precision or PrecisionName)]
+    asked: list[Precision] = [name.value for name in dict.fromkeys(precision or PrecisionName)]
+    imported = bundle.manifest.imported is not None
+    wanted = list(bundle.precisions) if imported and not precision else asked
     pictures, info = None, None
     if data is not None:
         reading = common.reading(cache, None, skip_unreadable)

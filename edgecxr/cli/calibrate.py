@@ -68,7 +68,7 @@ def _chosen(bundle: Bundle, data: Path, wish: Wish, reading: Reading) -> Decisio
     float32 = open_interpreter(bundle.path("float32"))
     int8 = open_interpreter(bundle.path("int8"), kernels="reference")
     source = load_for(bundle, data, "val", reading)
-    if source.fingerprint != bundle.manifest.training.dataset_fingerprint:
+    if source.fingerprint != bundle.manifest.trained.dataset_fingerprint:
         common.note(
             f"Note: {data} does not hold the same images as {bundle.folder} was trained on."
         )

@@ -160,11 +160,11 @@ def _opened(
     from edgecxr.bench.classify import OnDevice, OnHost
     from edgecxr.cli.devices import HOST, check_firmware, opened
 
-    kind: Precision = (precision or PrecisionName.int8).value
+    kind: Precision = precision.value if precision else bundle.default
     if name == HOST:
         yield Session(bundle, kind, OnHost(bundle.path(kind)), on_host=True)
         return
-    wanted: list[Precision] = [each.value for each in ([precision] if precision else PrecisionName)]
+    wanted: list[Precision] = [precision.value] if precision else list(bundle.precisions)
     with opened(name, bundle, kind, timeout) as device:
         kind = check_firmware(device, bundle, wanted)
         yield Session(bundle, kind, OnDevice(device, bundle.path(kind)), on_host=False)

@@ -26,12 +26,14 @@ def load_for(bundle: Bundle, data: Path, split: str | None, reading: Reading) ->
     from edgecxr.data.load import Validation, load_source
     from edgecxr.errors import DataError
 
-    trained = bundle.manifest.training.split
+    training = bundle.manifest.training
+    trained = None if training is None else training.split
+    cut = None if split == "test" or trained is None else trained
     source = load_source(
         data,
         bundle.manifest.preprocessing,
-        replace(reading, patients=trained.patients),
-        validation=None if split == "test" else Validation(trained.validation_share, trained.seed),
+        replace(reading, patients=trained.patients) if trained else reading,
+        validation=None if cut is None else Validation(cut.validation_share, cut.seed),
         split=split,
     )
     labels = bundle.manifest.labels

@@ -26,6 +26,7 @@ from edgecxr.cli import (
     explain,
     export,
     flash,
+    import_model,
     quantize,
     report,
     reproduce,
@@ -44,6 +45,7 @@ VERBS = (
     "sweep",
     "reproduce",
     "explain",
+    "import",
     "export",
     "boards",
     "flash",
@@ -84,6 +86,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("sweep")(sweep.sweep)
 app.command("reproduce")(reproduce.reproduce)
 app.command("explain")(explain.explain)
+app.command("import")(import_model.import_model)
 app.command("export")(export.export)
 app.command("flash")(flash.flash)
 app.command("emulate")(emulate.emulate)

@@ -50,7 +50,7 @@ def quantize(
     if "int8" in bundle.manifest.files and not force:
         raise OutputError(f"{model} is quantized already; pass --force to do it again")
     source = load_for(bundle, data, None, common.reading(cache, None, skip_unreadable))
-    if source.fingerprint != bundle.manifest.training.dataset_fingerprint:
+    if source.fingerprint != bundle.manifest.trained.dataset_fingerprint:
         common.note(f"Note: {data} does not hold the same images as {model} was trained on.")
     common.note("Converting to float32 and to int8.")
     train = images_of(source.data, "train")

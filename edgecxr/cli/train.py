@@ -430,7 +430,8 @@ def _preprocessing(
 
 
 def _report(bundle: Bundle, as_json: bool) -> None:
-    training = bundle.manifest.training
+    training, architecture = bundle.manifest.trained, bundle.manifest.architecture
+    assert architecture is not None  # it was trained just now
     if as_json:
         common.print_json(
             {
@@ -440,7 +441,7 @@ def _report(bundle: Bundle, as_json: bool) -> None:
                 "seconds_per_epoch": training.seconds_per_epoch,
                 "images": training.split.images,
                 "skipped_unreadable": training.split.skipped_unreadable,
-                "parameters": bundle.manifest.architecture.parameters,
+                "parameters": architecture.parameters,
             }
         )
         return

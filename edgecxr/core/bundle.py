@@ -88,6 +88,13 @@ class QuantizationRecord(_Strict):
     validation_agreement: float
 
 
+class Imported(_Strict):
+    """Where a bundle that was not trained here came from: the file's name and its SHA-256."""
+
+    file: str
+    sha256: str
+
+
 class FileRecord(_Strict):
     path: str
     size: int
@@ -119,14 +126,29 @@ class Manifest(_Strict):
     preprocessing: Preprocessing
     synthetic_data: bool
     notice: str = "For research and teaching. Not a medical device."
-    architecture: Architecture
-    training: Training
+    architecture: Architecture | None
+    training: Training | None
+    imported: Imported | None = None
     quantization: QuantizationRecord | None = None
     decision: Decision | None = None
     metrics: dict[str, Evaluation] = Field(default_factory=dict)
     reads: tuple[SplitReads, ...] = ()
     tools: dict[str, str]
     files: dict[str, FileRecord]
+
+    @property
+    def trained(self) -> Training:
+        """How the bundle was trained.
+
+        Raises:
+            BundleError: if it was imported, so that nobody knows.
+        """
+        if self.training is None:
+            raise BundleError(
+                f"{self.name} was imported, so how it was trained is not known; expected a bundle "
+                "of `edgecxr train` for this"
+            )
+        return self.training
 
     def rule(self, precision: Literal["int8", "float32"]) -> Rule | None:
         """When the model of this precision is uncertain; None if nothing was chosen."""
@@ -185,9 +207,26 @@ class Bundle:
             BundleError: if this bundle has no such file yet.
         """
         if kind not in self.manifest.files:
+            if self.manifest.imported is not None:
+                raise BundleError(
+                    f"{self.folder} was imported with {' and '.join(self.precisions)} only, and "
+                    f"has no {FILES[kind]}; leave out what needs it, or name --precision"
+                )
             step = "edgecxr train" if kind == "keras" else "edgecxr quantize"
             raise BundleError(f"{self.folder} has no {FILES[kind]}; run `{step}` on it first")
         return self.folder / self.manifest.files[kind].path
+
+    @property
+    def precisions(self) -> tuple[Literal["int8", "float32"], ...]:
+        """Which models are in it, int8 first; both, or what was imported."""
+        both: tuple[Literal["int8", "float32"], ...] = ("int8", "float32")
+        return tuple(each for each in both if each in self.manifest.files)
+
+    @property
+    def default(self) -> Literal["int8", "float32"]:
+        """The model that is meant where nobody says: int8, if that is not all that is missing."""
+        imported = self.manifest.imported is not None
+        return self.precisions[0] if imported else "int8"
 
     def with_manifest(self, **changes: Any) -> Bundle:
         """Write a changed manifest in place of the old one and return the bundle with it."""

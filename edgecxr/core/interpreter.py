@@ -19,7 +19,7 @@ from typing import Any, Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecxr.core.quant import dequantize
+from edgecxr.core.quant import dequantize, pixel_values
 from edgecxr.core.quiet import native_output_hidden
 from edgecxr.errors import MissingPackageError, ModelError
 
@@ -91,8 +91,8 @@ class Interpreter(ABC):
     def encode(self, images: NDArray[np.uint8]) -> NDArray[Any]:
         """uint8 pixels to the input's dtype, shape (N, H, W, channels).
 
-        float32 is (pixel - 128)/128. int8 is that value in the input's own quantization, which
-        is pixel - 128 exactly when the scale is 1/128 and the zero point 0.
+        float32 is (pixel - 128)/128. int8 is what ``quant.pixel_values`` says, which is pixel - 128
+        exactly when the scale is 1/128 and the zero point 0.
 
         Args:
             images: gray, shape (N, H, W), of which a model with several channels gets the value in
@@ -109,15 +109,9 @@ class Interpreter(ABC):
                 f"the model takes images of {height}×{width} pixels, but got an array of shape "
                 f"{images.shape}; load them with the preprocessing of the model's bundle"
             )
-        pixels = images.astype(np.int16) - 128
         if self.precision == "float32":
-            encoded: NDArray[Any] = pixels.astype(np.float32) / np.float32(128)
-        elif self.input.scale == 1 / 128 and self.input.zero_point == 0:
-            encoded = pixels.astype(np.int8)
-        else:
-            steps = np.rint(pixels / (128 * self.input.scale)) + self.input.zero_point
-            encoded = np.clip(steps, -128, 127).astype(np.int8)
-        return encoded
+            return (images.astype(np.float32) - 128) / np.float32(128)
+        return pixel_values("int8", self.input.scale, self.input.zero_point)[images]
 
     def raw(
         self, images: NDArray[np.uint8], *, advance: Callable[[int], None] | None = None

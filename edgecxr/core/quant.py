@@ -93,6 +93,27 @@ def activation_range(
     return int(least), int(most)
 
 
+def pixel_values(dtype: str, scale: float, zero_point: int) -> NDArray[np.int8]:
+    """Pixels, 0 to 255, in an input's quantization: the bits of each value, shape (256,).
+
+    A pixel means (pixel - 128) / 128, as in all models that are trained here. An input whose
+    quantization spans just 0 to 1, or 0 to 255, was trained on pixels of that range (Edge Impulse
+    scales to 0 to 1), so there it means that.
+
+    Args:
+        dtype: "int8" or "uint8".
+    """
+    limits = np.iinfo(dtype)
+    low, high = scale * (limits.min - zero_point), scale * (limits.max - zero_point)
+    pixels = np.arange(256)
+    steps = np.rint((pixels - 128) / (128 * scale)) + zero_point
+    for top in (1.0, 255.0):
+        if abs(low) <= scale and abs(high - top) <= 2 * scale:
+            steps = np.rint(pixels * (top / 255) / scale) + zero_point
+    bits: NDArray[np.int8] = np.clip(steps, limits.min, limits.max).astype(dtype).view(np.int8)
+    return bits
+
+
 def dequantize(values: NDArray[np.integer], scale: float, zero_point: int) -> NDArray[np.float32]:
     """``scale * (values - zero_point)`` as float32, of the shape of ``values``."""
     return np.float32(scale) * (values.astype(np.int32) - zero_point).astype(np.float32)

@@ -14,6 +14,7 @@ from typing import Any
 
 from edgecxr import __version__
 from edgecxr.core.decision import smallest_int8
+from edgecxr.core.quant import pixel_values
 from edgecxr.errors import ModelError
 from edgecxr.export import tflm
 from edgecxr.export.compiled.kernel_files import application_files
@@ -21,7 +22,7 @@ from edgecxr.export.compiled.render import render as render_c
 from edgecxr.export.cpp import byte_rows, string_literal
 from edgecxr.export.demo import FILE, demo_source
 from edgecxr.export.formats import Export, Runtime, Settings
-from edgecxr.export.pixels import FLOAT_PIXEL, pixel_values
+from edgecxr.export.pixels import FLOAT_PIXEL
 from edgecxr.export.source import Source
 
 _HEAD = """/* SPDX-License-Identifier: Apache-2.0

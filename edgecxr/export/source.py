@@ -79,7 +79,8 @@ def open_source(
         if labels is not None:
             raise ModelError(f"{model} is a bundle and names its own labels; leave out --labels")
         bundle = Bundle.open(model)
-        path = bundle.path(precision or "int8")
+        chosen = precision or bundle.default
+        path = bundle.path(chosen)
         data = _read(path)
         manifest = bundle.manifest
         source = Source(
@@ -90,7 +91,7 @@ def open_source(
             manifest.labels,
             manifest.preprocessing.steps,
             manifest.synthetic_data,
-            manifest.rule(precision or "int8"),
+            manifest.rule(chosen),
         )
     else:
         data = _read(model)

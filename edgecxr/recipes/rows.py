@@ -110,7 +110,7 @@ def row_of(
     float32 = [test.float32.accuracy for test in tests]
     int8 = [test.int8.accuracy for test in tests]
     decisions = [test.decision.int8 for test in tests if test.decision]
-    trainings = [manifest.training for manifest in manifests]
+    trainings = [manifest.trained for manifest in manifests]
     return Row(
         recipe=recipe.name,
         title=recipe.title,

@@ -150,7 +150,7 @@ def result_of(trial: Trial, folder: Path) -> TrialResult:
         BundleError: if it is not, or is damaged.
     """
     manifest = Bundle.open(folder / trial.name).manifest
-    training = manifest.training
+    training = manifest.trained
     return TrialResult(
         name=trial.name,
         setting=trial.setting,

@@ -186,7 +186,7 @@ def _parents(job: Job) -> tuple[Parent, ...]:
             name=bundle.manifest.name,
             labels=bundle.manifest.labels,
             model_sha256=bundle.manifest.files["keras"].sha256,
-            training=bundle.manifest.training,
+            training=bundle.manifest.trained,
         )
         for role, bundle in roles
     )

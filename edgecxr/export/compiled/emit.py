@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecxr import __version__
+from edgecxr.core.quant import pixel_values
 from edgecxr.export.compiled.layers import Constant, Layer, Value, Window
 from edgecxr.export.compiled.plan import Plan, Ring
 from edgecxr.export.compiled.schedule import Segment
 from edgecxr.export.cpp import float_literal, string_literal
-from edgecxr.export.pixels import FLOAT_PIXEL, pixel_values
+from edgecxr.export.pixels import FLOAT_PIXEL
 
 C_TYPES = {"int8": "int8_t", "uint8": "uint8_t", "float32": "float"}
 SUFFIXES = {"int8": "s8", "uint8": "s8", "float32": "f32"}
@@ -405,7 +406,7 @@ int {name}_push_values({name}_state *state, const {c_type} *values) {{
 
 
 def _pixel_table(x: Value) -> Constant | None:
-    """(pixel - 128) / 128 in the input's quantization, where that is not just pixel - 128."""
+    """Each pixel in the input's quantization, where that is not just pixel - 128."""
     if x.dtype == "float32" or (x.dtype == "int8" and (x.scale, x.zero_point) == (1 / 128, 0)):
         return None
     return Constant("pixel_values", "int8_t", pixel_values(x.dtype, x.scale, x.zero_point))

@@ -233,9 +233,10 @@ static int is_number(const char *c) {
     ++c;
   } else if (!is_digit(*c)) {
     return 0;
-  }
-  while (is_digit(*c)) {
-    ++c;
+  } else {
+    while (is_digit(*c)) {
+      ++c;
+    }
   }
   if (*c == '.') {
     if (!is_digit(*++c)) {

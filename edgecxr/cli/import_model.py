@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``edgecxr import``: a foreign ``.tflite`` file → a bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edgecxr.cli import common
+
+if TYPE_CHECKING:
+    from edgecxr.core.bundle import Manifest
+    from edgecxr.core.interpreter import Interpreter
+    from edgecxr.core.preprocess import Preprocessing
+
+RESIZE = "squash"
+
+
+def import_model(
+    model: Annotated[Path, typer.Argument(metavar="FILE.tflite", help="An int8 or float32 model.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The bundle to write.")],
+    labels: Annotated[
+        str,
+        typer.Option(
+            help="The classes in the order of the model's outputs: a,b,c, or a text file with one "
+            "label per line."
+        ),
+    ],
+    resize: Annotated[
+        str,
+        typer.Option(
+            help="How images become the model's size: squash, fit-shortest, fit-longest or "
+            "reflect-pad, as in the tool that it came from."
+        ),
+    ] = RESIZE,
+    force: common.ForceOption = False,
+    as_json: common.JsonOption = False,
+) -> None:
+    """Check a model from elsewhere (Edge Impulse, Teachable Machine, …) and make a bundle of it.
+
+    export, flash, bench, classify and run then work on it. An int8 input says by its quantization
+    which range pixels have: 0 to 1, 0 to 255 or -1 to 1. A float32 input says nothing, so it must
+    take (pixel - 128) / 128, which -1 to 1 is.
+    """
+    from edgecxr.core.bundle import write_manifest
+    from edgecxr.core.files import new_folder, refuse_existing, write_atomic
+    from edgecxr.core.interpreter import open_interpreter
+    from edgecxr.core.preprocess import Preprocessing
+    from edgecxr.export.source import open_source
+
+    refuse_existing(out, force, mark="manifest.json")
+    source = open_source(model)
+    interpreter = open_interpreter(source.data, kernels="reference")
+    names = _labels(labels, interpreter.classes)
+    _, height, width, channels = interpreter.input.shape
+    _check_channels(model, channels)
+    steps = Preprocessing.of(resize, height=height, width=width)
+    manifest = _manifest(out.name, model, source.data, names, interpreter, steps)
+    with new_folder(out, force=force, mark="manifest.json") as folder:
+        write_atomic(folder / f"{interpreter.precision}.tflite", source.data)
+        write_manifest(folder, manifest)
+    facts = {
+        "out": str(out),
+        "precision": interpreter.precision,
+        "labels": list(names),
+        "input": [height, width, channels],
+        "operators": list(source.graph.op_names),
+        "sha256": source.graph.sha256,
+    }
+    if as_json:
+        common.print_json(facts)
+        return
+    typer.echo(f"{out}: {interpreter.precision}, {width}×{height}×{channels}, {', '.join(names)}")
+    typer.echo(f"operators {', '.join(source.graph.op_names)}")
+    typer.echo(f"\nNext: measure it, `edgecxr bench {out} --data IMAGES`.")
+
+
+def _labels(text: str, classes: int) -> tuple[str, ...]:
+    from edgecxr.errors import UsageError
+
+    path = Path(text)
+    parts = path.read_text(encoding="utf-8").splitlines() if path.is_file() else text.split(",")
+    names = tuple(part.strip() for part in parts if part.strip())
+    # Teachable Machine numbers its labels: "0 Normal".
+    if path.is_file() and all(name.split(" ")[0] == str(i) for i, name in enumerate(names)):
+        names = tuple(name.partition(" ")[2] or name for name in names)
+    if len(names) != classes or len(set(names)) != classes or classes < 2:
+        raise UsageError(
+            f"expected {classes} different labels, one for each of the model's outputs (two at "
+            f"least), found {len(names)}: {', '.join(names)}; give them with --labels"
+        )
+    return names
+
+
+def _check_channels(model: Path, channels: int) -> None:
+    from edgecxr.errors import ModelError
+
+    if channels not in (1, 3):
+        raise ModelError(
+            f"{model} takes images of {channels} channels, expected 1 (gray) or 3 (RGB); "
+            "convert another model"
+        )
+
+
+def _manifest(
+    name: str,
+    model: Path,
+    data: bytes,
+    labels: tuple[str, ...],
+    interpreter: Interpreter,
+    steps: Preprocessing,
+) -> Manifest:
+    from edgecxr import __version__
+    from edgecxr.core.bundle import FILES, FileRecord, Imported, InputShape, Manifest
+    from edgecxr.core.files import sha256
+
+    _, height, width, channels = interpreter.input.shape
+    digest = sha256(data)
+    kind = interpreter.precision
+    return Manifest(
+        name=name,
+        labels=labels,
+        input=InputShape(height=height, width=width, channels=channels),
+        preprocessing=steps,
+        synthetic_data=False,
+        architecture=None,
+        training=None,
+        imported=Imported(file=model.name, sha256=digest),
+        tools={"edgecxr": __version__, interpreter.name: interpreter.version},
+        files={kind: FileRecord(path=FILES[kind], size=len(data), sha256=digest)},
+    )
