@@ -83,6 +83,7 @@ test: tools lint
 	@$(BIN)/pytest -m 'not slow'
 
 test-all: tools lint
+	@scripts/packages chromium=chromium
 	@$(BIN)/pytest
 
 format: $(READY)
@@ -106,6 +107,7 @@ else
 endif
 
 pictures: $(READY)
+	@scripts/packages chromium=chromium
 	@$(BIN)/python scripts/pictures.py
 
 clean:
