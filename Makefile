@@ -85,6 +85,7 @@ test: tools lint
 	@$(BIN)/pytest -m 'not slow'
 
 test-all: tools lint
+	@scripts/packages chromium=chromium
 	@$(BIN)/pytest
 
 test-pi: $(READY)
@@ -111,6 +112,7 @@ else
 endif
 
 pictures: $(READY)
+	@scripts/packages chromium=chromium
 	@$(BIN)/python scripts/pictures.py
 	@scripts/packages chromium=chromium
 	@$(BIN)/python scripts/demo_picture.py

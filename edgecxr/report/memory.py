@@ -124,7 +124,7 @@ def figures(bars: Sequence[Bar]) -> list[str]:
         found.append(
             plots.bars(
                 f"memory-{memory}",
-                f"{memory}, per cent of the board's (line: all of it)",
+                f"{memory}, % of the board's (line: 100 %)",
                 rows,
                 unit=f"% of the board's {memory}",
                 limit=100,

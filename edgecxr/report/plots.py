@@ -10,6 +10,7 @@ from __future__ import annotations
 import html
 import io
 import re
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -38,6 +39,7 @@ PAGE = _COLOURS["--page"]
 FLOAT32, INT8, BAD = _COLOURS["--float32"], _COLOURS["--int8"], _COLOURS["--bad"]
 PARTS = tuple(_COLOURS[f"--c{i}"] for i in range(5))
 PRECISIONS = (("float32", FLOAT32, "--"), ("int8", INT8, "-"))
+_TITLE_WIDTH = 52  # characters
 _STYLE = {
     "axes.edgecolor": LINE,
     "axes.labelcolor": INK,
@@ -79,7 +81,8 @@ class Plot:
         with mpl.rc_context(self._style):
             self._figure = Figure(figsize=(4.6, height), layout="constrained")
             self.axes: Any = self._figure.subplots()
-            self.axes.set_title(title, loc="left", wrap=True)
+            # Matplotlib's own wrapping reads $ as mathematics, whatever it was told.
+            self.axes.set_title(textwrap.fill(title, _TITLE_WIDTH), loc="left")
             self.axes.grid(linewidth=0.5)
             self.axes.set_axisbelow(True)
 
