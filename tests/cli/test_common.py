@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import contextlib
 import io
-import sys
 
 import pytest
 
@@ -16,30 +16,31 @@ class Terminal(io.StringIO):
         return True
 
 
-@pytest.fixture
-def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
-    shown = Terminal()
-    monkeypatch.setattr(sys, "stdout", shown)
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
     for name in ("NO_COLOR", "FORCE_COLOR", "COLORTERM"):
         monkeypatch.delenv(name, raising=False)
-    return shown
 
 
-def test_a_terminal_gets_colours(terminal: Terminal) -> None:
-    common.show("a: Normal\n  x ██··", {"█+": "cyan"})
-    assert "\x1b[36m██\x1b[0m··" in terminal.getvalue()
+def on_terminal(text: str, styles: dict[str, str]) -> str:
+    with contextlib.redirect_stdout(Terminal()) as shown:
+        common.show(text, styles)
+    return shown.getvalue()
 
 
-def test_a_table_s_heading_is_bold(terminal: Terminal) -> None:
-    common.show(TABLE, common.TABLE)
-    assert terminal.getvalue().startswith("\x1b[1mmodel  score\x1b[0m\n\x1b[2m-----  -----")
+def test_a_terminal_gets_colours() -> None:
+    assert "\x1b[36m██\x1b[0m··" in on_terminal("a: Normal\n  x ██··", {"█+": "cyan"})
 
 
-def test_no_color_is_honoured(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_table_s_heading_is_bold() -> None:
+    shown = on_terminal(TABLE, common.TABLE)
+    assert shown.startswith("\x1b[1mmodel  score\x1b[0m\n\x1b[2m-----  -----")
+
+
+def test_no_color_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
-    common.show("a ██", {"█+": "cyan"})
-    assert "36m" not in terminal.getvalue()
+    assert "36m" not in on_terminal("a ██", {"█+": "cyan"})
 
 
 def test_a_pipe_gets_plain_text(capsys: pytest.CaptureFixture[str]) -> None:
@@ -47,6 +48,5 @@ def test_a_pipe_gets_plain_text(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == TABLE + "\n"
 
 
-def test_long_lines_are_left_to_the_terminal(terminal: Terminal) -> None:
-    common.show("x" * 500, {})
-    assert terminal.getvalue() == "x" * 500 + "\n"
+def test_long_lines_are_left_to_the_terminal() -> None:
+    assert on_terminal("x" * 500, {}) == "x" * 500 + "\n"
