@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import random
 import signal
@@ -34,6 +35,11 @@ LABELS = ("a{", 'b"\\', "ç}")
 ELEMENTS = 96 * 96
 SHARED = Path("/dev/shm")
 GRAY = [0x808080] * ELEMENTS
+
+
+needs_sdk = pytest.mark.skipif(
+    importlib.util.find_spec("edge_impulse_linux") is None, reason="needs edge-impulse-linux"
+)
 
 
 @pytest.fixture(scope="module", params=["compiled", "litert"])
@@ -105,10 +111,10 @@ def classify(image: NDArray[np.uint8], number: int = 1) -> dict[str, Any]:
     return {"classify": features.ravel().tolist(), "id": number}
 
 
+@needs_sdk
 def test_the_scores_are_those_of_the_reference_kernels(
     eim: Path, tiny_int8: Path, tiny_images: NDArray[np.uint8]
 ) -> None:
-    pytest.importorskip("edge_impulse_linux.runner", reason="needs its SDK", exc_type=BaseException)
     expected = open_interpreter(tiny_int8, kernels="reference").scores(tiny_images)
     with opened_eim(eim) as running:
         found = np.array([running.classify(image)[0] for image in tiny_images])
@@ -275,8 +281,8 @@ def test_it_says_what_it_is(eim: Path, tmp_path: Path) -> None:
     assert subprocess.run([eim], capture_output=True).returncode == 2
 
 
+@needs_sdk
 def test_a_program_that_ends_early_does_not_hang_us(tmp_path: Path) -> None:
-    pytest.importorskip("edge_impulse_linux.runner", reason="needs its SDK", exc_type=BaseException)
     early = tmp_path / "early.eim"
     early.write_text("#!/bin/sh\nexit 3\n")
     early.chmod(0o755)
