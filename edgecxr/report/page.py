@@ -131,9 +131,10 @@ def _readme(text: str) -> str:
 
 def _learning(inputs: Inputs) -> list[str]:
     card = inputs.card
-    if card is None or not card.curve:
+    training = card.bundle.manifest.training if card else None
+    if card is None or training is None or not card.curve:
         return []
-    return plots.learning_plots(card.curve, card.bundle.manifest.training.best_epoch)
+    return plots.learning_plots(card.curve, training.best_epoch)
 
 
 def _latency(inputs: Inputs) -> str | None:
