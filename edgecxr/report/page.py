@@ -142,7 +142,7 @@ def _latency(inputs: Inputs) -> str | None:
     rows = [r for b in inputs.benches for r in b.rows if r.latency_ms and r.latency_ms.quantiles]
     if not rows:
         return None
-    plot = plots.Plot("latency", "Latency of single inferences, by their share")
+    plot = plots.Plot("latency", "Latency of single inferences, by their share", 3.8)
     for place, row in enumerate(rows):
         assert row.latency_ms is not None
         times = row.latency_ms.quantiles
@@ -152,6 +152,7 @@ def _latency(inputs: Inputs) -> str | None:
         label = f"{row.device}, {row.runtime}, {row.precision}"
         plot.axes.plot(times, shares, color=colour, linestyle=style, linewidth=1.3, label=label)
     plot.axes.set(xlabel="ms", ylabel="% of inferences that are done", xscale="log")
+    plot.axes.xaxis.set_major_formatter("{x:g}")  # powers of ten would be mathematics
     return plot.svg("the table has its figures")
 
 

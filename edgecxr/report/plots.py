@@ -92,7 +92,10 @@ class Plot:
 
         file = io.StringIO()
         with mpl.rc_context(self._style):
-            if self.axes.get_legend_handles_labels()[1]:
+            labels = self.axes.get_legend_handles_labels()[1]
+            if len(labels) > 4:  # they would hide the lines
+                self._figure.legend(loc="outside lower center", ncols=2)
+            elif labels:
                 self.axes.legend(loc="best")
             metadata = {"Date": None, "Creator": None, "Format": None, "Type": None}
             self._figure.savefig(file, format="svg", metadata=metadata)
@@ -203,7 +206,9 @@ def _legend(plot: Plot, legend: Sequence[tuple[str, str]]) -> None:
     from matplotlib.patches import Patch
 
     handles = [Patch(color=colour, label=label) for label, colour in legend]
-    plot.axes.figure.legend(handles=handles, loc="outside lower center", ncols=3, labelcolor=INK)
+    plot.axes.figure.legend(
+        handles=handles, loc="outside lower center", ncols=3, labelcolor=INK, frameon=False
+    )
 
 
 def steps(
