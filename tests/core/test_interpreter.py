@@ -125,7 +125,7 @@ def test_int8_scores_are_dequantized() -> None:
     np.testing.assert_array_equal(scores, [[2, 0], [2, 0]])
 
 
-@pytest.mark.parametrize("shape", [(1, 4, 5), (4, 4), (1, 4, 4, 1)])
+@pytest.mark.parametrize("shape", [(1, 4, 5), (4, 4), (1, 4, 4, 2)])
 def test_images_of_another_size_are_refused(shape) -> None:
     interpreter = Recorder(Port((1, 4, 4, 1), INT8, 1 / 128, 0))
     with pytest.raises(ModelError, match="takes images of 4×4 pixels"):

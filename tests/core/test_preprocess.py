@@ -181,8 +181,8 @@ def test_a_truncated_file_is_one_sentence_with_its_name(kind: str, tmp_path: Pat
     ("data", "reason"),
     [
         (b"", "it is empty"),
-        (b"hello", "no PNG, JPEG, TIFF or BMP"),
-        (b"GIF89a" + bytes(40), "no PNG, JPEG, TIFF or BMP"),
+        (b"hello", "no PNG, JPEG, TIFF, BMP or DICOM"),
+        (b"GIF89a" + bytes(40), "no PNG, JPEG, TIFF, BMP or DICOM"),
     ],
 )
 def test_what_is_no_image_is_refused(data: bytes, reason: str) -> None:
