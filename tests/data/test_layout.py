@@ -77,7 +77,7 @@ BAD_FOLDERS: list[tuple[Callable[[Path], Path], str]] = [
     (lambda root: touch(root, "1.png"), "found image files directly in it"),
     (lambda root: touch(root, "train/1.png"), "found image files directly in it"),
     (empty_class, "class 'b' has no images: .* add some or remove it"),
-    (lambda root: touch(root, "a/1.png", "b/2.dcm"), "class 'b' has no images"),
+    (lambda root: touch(root, "a/1.png", "b/2.gif"), "class 'b' has no images"),
     (lambda root: touch(root, "set/train/a/1.png"), "found folders in it"),
     (lambda root: touch(root, "a/1.png", "a/more/2.png"), "found folders in it"),
     (lambda root: touch(root, "train/a/1.png", "validate/a/2.png"), "found images in 'validate'"),

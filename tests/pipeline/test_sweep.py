@@ -139,4 +139,4 @@ def test_a_sweep_of_seeds_and_settings(phantoms: Path, tmp_path: Path) -> None:
     assert (again.exit_code, again.err, again.out) == (0, "", first.out)
     other = edgecxr(*arguments, "--epochs", "2")
     assert other.exit_code == 2
-    assert "was begun with other data or options for dropout=0.1,seed=1" in other.err
+    assert "was begun with other data or options for dropout=0.1,seed=1" in other.out
