@@ -114,7 +114,6 @@ endif
 pictures: $(READY)
 	@scripts/packages chromium=chromium
 	@$(BIN)/python scripts/pictures.py
-	@scripts/packages chromium=chromium
 	@$(BIN)/python scripts/demo_picture.py
 
 clean:
