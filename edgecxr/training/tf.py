@@ -10,13 +10,12 @@ import warnings
 from edgecxr.optional import require
 
 
-def start_tensorflow(seed: int, *, deterministic: bool = False, threads: int = 1) -> None:
+def start_tensorflow(seed: int, *, deterministic: bool = False, threads: int = 0) -> None:
     """Import TensorFlow and seed Python, numpy and TensorFlow.
 
     Args:
         threads: within and between ops; 0: as TensorFlow chooses. It counts for the first
-            computation of a process and cannot be changed after it, so whoever does not care takes
-            training's own default.
+            computation of a process and cannot be changed after it.
 
     Raises:
         MissingPackageError: if tensorflow is not installed.
