@@ -29,6 +29,8 @@ def through_the_main_job(name: str, folder: Path, *options: str) -> dict[str, fl
     cache = ("--cache", str(folder / "cache"))
     assert run(["data", "phantom", data, "--train", "12", "--test", "4", "--size", "64"]) == 0
     smaller = ("--size", "32", "--epochs", "1", "--batch", "8", "--validation-share", "0.25")
+    # TensorFlow may have started in this process, and then takes no number of threads any more.
+    smaller += ("--threads", "0")
     assert run(["train", data, "--out", model, "--arch", name, *smaller, *options, *cache]) == 0
     assert run(["quantize", model, "--data", data, "--representative", "12", *cache]) == 0
     assert run(["evaluate", model, "--data", data, "--record", *cache]) == 0
