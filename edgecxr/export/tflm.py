@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from edgecxr import __version__
+from edgecxr.core.pixels import RANGES
 from edgecxr.core.quant import pixel_values
 from edgecxr.errors import ModelError
 from edgecxr.export.arena import ALIGNMENT, MARGIN_RULE, Arena, arena_for
@@ -181,7 +182,14 @@ def _pixels(source: Source) -> str:
         table = pixel_values("int8", scale, zero_point, source.graph.pixels)
         value = "pixel - 128, pixel is uint8"
         if not np.array_equal(table, np.arange(-128, 128)):
-            value = f"from {table[0]} for a pixel of 0 to {table[255]} for 255, rounded between"
+            # Of a scale that spans 0 to 1 or 0 to 255, nobody needed to say it.
+            meant = (
+                each
+                for each in RANGES
+                if np.array_equal(table, pixel_values("int8", scale, zero_point, each))
+            )
+            real = PIXEL_TEXT[next(meant, None)]
+            value = f"{real} / kInputScale + kInputZeroPoint, pixel is uint8"
     steps = comment(", ".join(source.preprocessing))
     return f"// Preprocessing: {steps}.\n// Input value: {value}."
 
