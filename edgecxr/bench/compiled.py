@@ -88,7 +88,7 @@ def _build(compiler: str, folder: Path) -> Path:
     entry, library = folder / "entry.c", folder / "model.so"
     entry.write_text(_ENTRY, encoding="utf-8")
     sources = [str(path) for path in sorted(folder.glob("*.c"))]
-    command = [compiler, "-std=c99", "-O2", "-fPIC", "-shared", *sources, "-o", str(library)]
+    command = [compiler, "-std=c99", "-O3", "-fPIC", "-shared", *sources, "-o", str(library)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S)
     if done.returncode != 0:
         raise ModelError(
