@@ -179,11 +179,25 @@ def test_an_unknown_range_is_a_usage_error(
     assert not (tmp_path / "x").exists()
 
 
-@pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="needs arm-none-eabi-gcc")
-def test_an_imported_model_is_built_into_firmware(
-    tiny_int8: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("kind", ["int8", "float32"])
+def test_boards_tells_of_the_model_that_is_there(
+    tiny_models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str
 ) -> None:
-    bundle = imported(tiny_int8, tmp_path / "theirs")
+    options = ("--input-range", "-1..1") if kind == "float32" else ()
+    bundle = imported(tiny_models / f"{kind}.tflite", tmp_path / "theirs", *options)
+    capsys.readouterr()
+    assert main.run(["boards", str(bundle), "--json"]) == 0
+    fits = json.loads(capsys.readouterr().out)["fits"]
+    assert {fit["precision"] for fit in fits} == {kind}
+
+
+@pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="needs arm-none-eabi-gcc")
+@pytest.mark.parametrize("kind", ["float32", pytest.param("int8", marks=pytest.mark.slow)])
+def test_an_imported_model_is_built_into_firmware(
+    tiny_models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    options = ("--input-range", "-1..1") if kind == "float32" else ()
+    bundle = imported(tiny_models / f"{kind}.tflite", tmp_path / "theirs", *options)
     arguments = ["flash", "--board", "stm32f405", "--model", str(bundle), "--dry-run"]
     assert main.run(arguments) == 0
     assert "Dry run: no board was touched" in capsys.readouterr().out
