@@ -312,7 +312,7 @@ def test_pieces_do_not_matter(parts: list[str], rng: random.Random) -> None:
 
 
 def test_hostile_requests_do_no_harm_to_the_native_parser(tmp_path: Path) -> None:
-    """The fuzzer's own inputs, each byte by byte and in one piece: no error, and the same answers."""
+    """The fuzzer's own inputs, byte by byte and in one piece: no fault, and the same answers."""
     if shutil.which("gcc") is None:
         pytest.skip("needs gcc")
     sanitizers = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
