@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import tempfile
 from collections.abc import Iterator
@@ -26,6 +27,8 @@ _QUIET = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     # Ray's workers are 15 nicer than their user: on a busy machine they would hardly get on.
     "RAY_worker_niceness": "0",
+    # Ray's own server takes a second to start; where every processor is taken, a minute was seen.
+    "RAY_gcs_server_port_wait_time_s": "300",
 }
 
 
@@ -40,7 +43,7 @@ def connected(address: str | None, workers: int) -> Iterator[Any]:
 
     Raises:
         MissingPackageError: without the extra ``cluster``.
-        ClusterError: if no cluster answers at the address.
+        ClusterError: if no cluster answers at the address, or Ray does not start in time.
     """
     os.environ.update(_QUIET)
     if address is None:
@@ -81,15 +84,32 @@ def _short_folder() -> str:
 def _session(ray: Any, **options: Any) -> Iterator[None]:
     try:
         ray.init(**options)
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
-        where = options["address"]
-        raise ClusterError(
-            f"Ray could not be started: {first}"
-            if where == "local"
-            else f"no Ray cluster answers at {where} ({first}); start one with `ray start --head`"
-        ) from error
+    except Exception as error:
+        ray.shutdown()  # of what had started already
+        if not _is_no_start(ray, error):
+            raise
+        raise ClusterError(_why_not(options["address"], error)) from error
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _is_no_start(ray: Any, error: Exception) -> bool:
+    """Ray raises ``Exception`` itself, among others, where one of its processes is too slow."""
+    of_ray = (OSError, ValueError, RuntimeError, ray.exceptions.RayError)
+    return type(error) is Exception or isinstance(error, of_ray)
+
+
+def _why_not(address: str, error: Exception) -> str:
+    # The first sentence of Ray's; paths of logs that are gone by now follow it.
+    first = re.split(r"\.\s|\n", str(error).strip(), maxsplit=1)[0].rstrip(".") or repr(error)
+    if address == "local":
+        return (
+            f"Ray did not start on this machine ({first}); if it is busy, give the same command "
+            "again later, and what is done stays done"
+        )
+    return (
+        f"no Ray cluster answers at {address} ({first}); start one with `ray start --head`, or "
+        "leave --address away"
+    )

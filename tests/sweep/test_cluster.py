@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ray that does not start: one sentence, and nothing of it stays."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("ray")
+
+# A process of its own, as Ray reads its switches when it is imported. Ray's node process starts and
+# never answers, as on a machine that is too busy; the 30 s that Ray waits for it pass quickly.
+DEAF = """
+import sys, time, types
+from edgecxr.cli.main import run
+from edgecxr.sweep import cluster
+
+def deaf(module, *, extra):
+    import ray, ray._private.node, ray._private.services
+    ray._private.services.RAYLET_EXECUTABLE = sys.argv[1]
+    fast = types.SimpleNamespace(
+        monotonic=lambda: 20 * time.monotonic(), sleep=time.sleep, time=time.time)
+    ray._private.node.time = fast
+    return ray
+
+cluster.require = deaf
+status = run(sys.argv[2:])
+import ray
+assert not ray.is_initialized()
+sys.exit(status)
+"""
+
+
+@pytest.mark.parametrize("verb", ["sweep", "reproduce"])
+def test_a_start_that_times_out_is_one_sentence(verb: str, tmp_path: Path) -> None:
+    raylet = tmp_path / "raylet"
+    raylet.write_text("#!/bin/sh\nexec sleep 600\n")
+    raylet.chmod(0o755)
+    (tmp_path / "data").mkdir()
+    arguments = {
+        "sweep": [tmp_path / "data"],
+        "reproduce": ["karcevski_simple", "--quick"],
+    }
+    command = [verb, *arguments[verb], "--out", tmp_path / "out", "--seeds", "2", "--workers", "2"]
+    done = subprocess.run(
+        [sys.executable, "-c", DEAF, *map(str, (raylet, *command))],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Traceback" not in done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("edgecxr: Ray did not start on this machine (")
+    assert last.endswith("what is done stays done")
