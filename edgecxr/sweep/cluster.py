@@ -6,9 +6,10 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from edgecxr.optional import require
 OBJECT_STORE_BYTES = 80 * 1024 * 1024
 # Unix sockets have at most 107 characters of path, and Ray takes about 70 of them.
 LONGEST_TEMPORARY = 30
+# Ray gives its node 30 s to start, which no setting changes.
+STARTS = 2
 
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -51,6 +54,9 @@ def connected(address: str | None, workers: int) -> Iterator[Any]:
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
         os.environ.setdefault("RAY_AUTH_MODE", "token")
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    elif _has_token():
+        # As `ray start --head` does; without it Ray knocks without the token until it gives up.
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
     ray = require("ray", extra="cluster")
     common = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": False}
     if address is not None:
@@ -75,6 +81,12 @@ def connected(address: str | None, workers: int) -> Iterator[Any]:
         yield ray
 
 
+def _has_token() -> bool:
+    """Whether this user has a cluster's token, where Ray looks for it."""
+    named = {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & os.environ.keys()
+    return bool(named) or (Path.home() / ".ray" / "auth_token").is_file()
+
+
 def _short_folder() -> str:
     own = tempfile.gettempdir()
     return own if len(own) <= LONGEST_TEMPORARY or not Path("/tmp").is_dir() else "/tmp"
@@ -82,23 +94,32 @@ def _short_folder() -> str:
 
 @contextmanager
 def _session(ray: Any, **options: Any) -> Iterator[None]:
+    for start in range(STARTS):
+        try:
+            ray.init(**options)
+            break
+        except Exception as error:
+            ray.shutdown()  # of what had started already
+            if not _is_no_start(ray, error):
+                raise
+            if start + 1 == STARTS or not _is_too_slow(error):
+                raise ClusterError(_why_not(options["address"], error)) from error
     try:
-        ray.init(**options)
-    except Exception as error:
-        ray.shutdown()  # of what had started already
-        if not _is_no_start(ray, error):
-            raise
-        raise ClusterError(_why_not(options["address"], error)) from error
-    try:
-        yield
+        # Ray prints on stdout what its nodes report, and a reader expects JSON there.
+        with redirect_stdout(sys.stderr):
+            yield
     finally:
         ray.shutdown()
 
 
+def _is_too_slow(error: Exception) -> bool:
+    """Ray has no class of its own for a process of its node that does not answer in 30 s."""
+    return type(error) is Exception
+
+
 def _is_no_start(ray: Any, error: Exception) -> bool:
-    """Ray raises ``Exception`` itself, among others, where one of its processes is too slow."""
     of_ray = (OSError, ValueError, RuntimeError, ray.exceptions.RayError)
-    return type(error) is Exception or isinstance(error, of_ray)
+    return _is_too_slow(error) or isinstance(error, of_ray)
 
 
 def _why_not(address: str, error: Exception) -> str:
