@@ -53,7 +53,7 @@ class _Lines:
         if now - self.last >= LINE_EVERY_S:
             self.last = now
             running = [
-                f"{name} {_where(at)}"
+                f"{name} {_where(at) or at.phase}"
                 for name, at in event.progress.items()
                 if at.phase in _AT_WORK
             ]
