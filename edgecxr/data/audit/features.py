@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecxr.core.filters import frame
+from edgecxr.core.lungs import lung_zone
 from edgecxr.core.preprocess import ImageHeader
 
 Table = NDArray[np.float32]
@@ -30,10 +31,6 @@ _MARK_PIXELS: Final = 4
 _MARK_ZONE: Final = 28
 _EVEN_LEVELS: Final = 20
 _EVEN_SHARE: Final = 0.8
-
-# The lungs of a usual chest X-ray, as ellipses in parts of the picture's sides: centre, radii.
-# Fixed, and wider than most lungs; it neither fits a rotated or small chest, nor hides the heart.
-LUNGS: Final = (((0.30, 0.47), (0.21, 0.40)), ((0.70, 0.47), (0.21, 0.40)))
 
 
 def shape(headers: Sequence[ImageHeader]) -> Table:
@@ -144,9 +141,5 @@ def border_mask() -> NDArray[np.bool_]:
 
 
 def no_lungs_mask() -> NDArray[np.bool_]:
-    """Everything but the ellipses of ``LUNGS``, bool (32, 32)."""
-    y, x = (np.mgrid[:_SMALL, :_SMALL] + 0.5) / _SMALL
-    mask = np.ones((_SMALL, _SMALL), bool)
-    for (cx, cy), (rx, ry) in LUNGS:
-        mask &= ((x - cx) / rx) ** 2 + ((y - cy) / ry) ** 2 > 1
-    return mask
+    """Where no image has its lungs, bool (32, 32)."""
+    return ~lung_zone(_SMALL, _SMALL)

@@ -107,7 +107,7 @@ NO_LUNGS: Final = Shortcut(
     "class-without-lungs",
     0.15,
     0.4,
-    "Nearly all of the lungs is hidden (two fixed ellipses), so it is mostly something else",
+    "Where lungs may be is hidden (the same place in every image), so it is mostly something else",
     "Do not take a high accuracy for sight of disease; test on a set from elsewhere",
 )
 ORIGIN: Final = Shortcut(
