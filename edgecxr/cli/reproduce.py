@@ -259,7 +259,7 @@ def _do(trials: Sequence[Trial], work: Path, workers: Workers) -> dict[str, Tria
     from edgecxr.sweep.trial import run_trial
 
     if workers.address or (workers.count or 1) > 1:
-        with watching(trials) as on_event:
+        with watching() as on_event:
             return {each.name: each for each in run_trials(trials, work, workers, on_event)}
     done = {}
     for number, trial in enumerate(trials, start=1):
