@@ -151,73 +151,67 @@ ECX_INLINE void pixels_at(const int8_t *x, uint32_t n, uint32_t in_c, const int8
   }
 }
 
-/* All pixels through one group of channels. */
-static void fast_group(const int8_t *x, int8_t *y, uint32_t n, const ecx_fast_pointwise *layer,
-                       const group *from) {
-  const uint32_t last = 2 + ecx_weight_words(layer);
-  for (uint32_t p = 0; p < n; p += PIXELS) {
-    const uint32_t count = n - p < PIXELS ? n - p : PIXELS;
-    const int8_t *pixels[PIXELS];
-    ecx_v8 a, b;
-    pixels_at(x + (size_t)p * layer->in_c, count, layer->in_c, pixels);
-    const tile sums = sums_of(pixels, layer->in_c, from);
-    quantize_tile(&sums, from, last, layer->shift, &a, &b);
-    int8_t *to = y + (int32_t)p * layer->pixel_stride;
-    if (layer->pixel_stride == 1) {
-      store_planes(a, b, to, layer->channel_stride, count, from->pairs);
-    } else {
-      store_pixels(a, b, to, layer->pixel_stride, count, from->pairs);
-    }
+/* Requantizes a tile, and stores `n` of its pixels at y. */
+typedef void tile_end(const tile *sums, const group *from, int8_t *y, uint32_t n,
+                      const ecx_fast_pointwise *layer);
+
+ECX_INLINE void end_fast(const tile *sums, const group *from, int8_t *y, uint32_t n,
+                         const ecx_fast_pointwise *layer) {
+  ecx_v8 a, b;
+  quantize_tile(sums, from, 2 + ecx_weight_words(layer), layer->shift, &a, &b);
+  if (layer->pixel_stride == 1) {
+    store_planes(a, b, y, layer->channel_stride, n, from->pairs);
+  } else {
+    store_pixels(a, b, y, layer->pixel_stride, n, from->pairs);
   }
 }
 
 /* The double rounding has a shift per channel, which SSE2 cannot: number by number. */
-static void exact_group(const int8_t *x, int8_t *y, uint32_t n, const ecx_fast_pointwise *layer,
-                        const group *from) {
+ECX_INLINE void end_exact(const tile *sums, const group *from, int8_t *y, uint32_t n,
+                          const ecx_fast_pointwise *layer) {
   const uint32_t last = 2 + ecx_weight_words(layer);
-  for (uint32_t p = 0; p < n; p += PIXELS) {
-    const uint32_t count = n - p < PIXELS ? n - p : PIXELS;
-    const int8_t *pixels[PIXELS];
-    uint32_t both[PIXELS][PAIRS], low[PIXELS][PAIRS];
-    pixels_at(x + (size_t)p * layer->in_c, count, layer->in_c, pixels);
-    const tile sums = sums_of(pixels, layer->in_c, from);
-    memcpy(both, sums.both, sizeof both);
-    memcpy(low, sums.low, sizeof low);
-    for (uint32_t i = 0; i < count; ++i) {
-      int8_t *to = y + (int32_t)(p + i) * layer->pixel_stride;
-      for (uint32_t c = 0; c < from->pairs; ++c) {
-        ecx_quantize_exactly(both[i][c] - low[i][c], low[i][c], from->streams[c] + last, to,
-                             layer->channel_stride);
-        to += 2 * layer->channel_stride;
-      }
+  uint32_t both[PIXELS][PAIRS], low[PIXELS][PAIRS];
+  memcpy(both, sums->both, sizeof both);
+  memcpy(low, sums->low, sizeof low);
+  for (uint32_t p = 0; p < n; ++p) {
+    int8_t *to = y;
+    for (uint32_t c = 0; c < from->pairs; ++c) {
+      ecx_quantize_exactly(both[p][c] - low[p][c], low[p][c], from->streams[c] + last, to,
+                           layer->channel_stride);
+      to += 2 * layer->channel_stride;
     }
+    y += layer->pixel_stride;
   }
 }
 
-typedef void group_kernel(const int8_t *x, int8_t *y, uint32_t n, const ecx_fast_pointwise *layer,
-                          const group *from);
-
-static void pointwise(const int8_t *x, int8_t *y, uint32_t n, const ecx_fast_pointwise *layer,
-                      group_kernel *run) {
+ECX_INLINE void pointwise(const int8_t *x, int8_t *y, uint32_t n, const ecx_fast_pointwise *layer,
+                          tile_end *end) {
   if (layer->pixel_stride == 1) {
     ecx_pad_planes(y - 1, layer->out_c, layer->channel_stride);
   }
   for (uint32_t pair = 0; pair < layer->out_c / 2u; pair += PAIRS) {
     const group from = group_at(layer, pair, ecx_weight_words(layer) + 5);
-    run(x, y + 2 * (int32_t)pair * layer->channel_stride, n, layer, &from);
+    int8_t *column = y + 2 * (int32_t)pair * layer->channel_stride;
+    for (uint32_t p = 0; p < n; p += PIXELS) {
+      const uint32_t count = n - p < PIXELS ? n - p : PIXELS;
+      const int8_t *pixels[PIXELS];
+      pixels_at(x + (size_t)p * layer->in_c, count, layer->in_c, pixels);
+      const tile sums = sums_of(pixels, layer->in_c, &from);
+      end(&sums, &from, column + (int32_t)p * layer->pixel_stride, count, layer);
+    }
   }
 }
 
 void ecx_fast_pointwise_s8(const int8_t *x, int8_t *y, uint32_t n, const ecx_fast_pointwise *layer,
                            void *scratch) {
   (void)scratch;
-  pointwise(x, y, n, layer, fast_group);
+  pointwise(x, y, n, layer, end_fast);
 }
 
 void ecx_exact_pointwise_s8(const int8_t *x, int8_t *y, uint32_t n, const ecx_fast_pointwise *layer,
                             void *scratch) {
   (void)scratch;
-  pointwise(x, y, n, layer, exact_group);
+  pointwise(x, y, n, layer, end_exact);
 }
 
 /* Three taps of a row for eight columns. */
