@@ -152,6 +152,22 @@ def test_rgb_models_run_compiled_with_the_same_scores(
     assert row["runtime"] == "compiled"
 
 
+@pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
+@pytest.mark.parametrize(
+    "name", ["unit-int8", pytest.param("signed-float32", marks=pytest.mark.slow)]
+)
+def test_firmware_of_an_rgb_model_gets_gray_in_each_channel(
+    foreign_models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    needed = ("--input-range", "-1..1") if "float32" in name else ()
+    bundle = imported(foreign_models / f"{name}.tflite", tmp_path / "theirs", *needed)
+    capsys.readouterr()
+    assert main.run(["bench", str(bundle), "--device", "emulator:host", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["rows"]
+    assert row["agreement_with_host"] == 1
+    assert row["bit_exact_with_host"] == 1 or "float32" in name
+
+
 def test_the_range_is_in_the_file_and_nothing_else_of_it_changes(
     foreign_models: Path, tiny_images: np.ndarray[Any, Any]
 ) -> None:
