@@ -34,6 +34,13 @@ _QUIET = {
     "RAY_worker_niceness": "0",
 }
 
+_ON_THIS_MACHINE = {
+    # The one switch for it; it must be set before ray is imported.
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    # Ray's server takes a second to start; where every processor is taken, a minute was seen.
+    "RAY_gcs_server_port_wait_time_s": "300",
+}
+
 
 @contextmanager
 def connected(address: str | None, workers: int) -> Iterator[Any]:
@@ -50,10 +57,7 @@ def connected(address: str | None, workers: int) -> Iterator[Any]:
     """
     os.environ.update(_QUIET)
     if address is None:
-        # The one switch for "this machine only"; it must be set before ray is imported.
-        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
-        # Ray's server takes a second to start; where every processor is taken, a minute was seen.
-        os.environ["RAY_gcs_server_port_wait_time_s"] = "300"
+        os.environ.update(_ON_THIS_MACHINE)
         os.environ.setdefault("RAY_AUTH_MODE", "token")
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     elif _has_token():
