@@ -12,6 +12,7 @@ import typer
 
 from edgecxr.cli import common
 from edgecxr.cli.common import PrecisionName
+from edgecxr.cli.terminal import show
 
 if TYPE_CHECKING:
     from edgecxr.bench.host import Pictures, Settings
@@ -129,7 +130,7 @@ def bench(
     from edgecxr.bench.machine import describe_host, read_state, with_end
     from edgecxr.cli.devices import SSH, Wish, measure, resolve
     from edgecxr.core.bundle import Bundle
-    from edgecxr.core.result import bench_table
+    from edgecxr.core.result import bench_parts
     from edgecxr.errors import UsageError
 
     if as_json and markdown:
@@ -173,7 +174,7 @@ def bench(
     if as_json:
         common.print_json(result)
     else:
-        common.show(bench_table(result, markdown=markdown), common.TABLE)
+        show(bench_parts(result, markdown=markdown), markdown=markdown)
     _fail_if_incomplete(result.rows, [*missing, *wish.missing] if runtime else [])
     _fail_if_wrong(wrong)
 

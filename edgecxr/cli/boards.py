@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgecxr.cli import common
+from edgecxr.cli.terminal import show
+from edgecxr.core.table import Bar, Bars, Part, Table
 
 if TYPE_CHECKING:
     from edgecxr.core.board import Board, Fit, Need
@@ -98,8 +100,6 @@ def _verdict(fit: Fit) -> str:
 
 
 def _print_all(chosen: list[Board], fits: list[Fit]) -> None:
-    from edgecxr.core.result import grid
-
     headers = ["board", "name", "core", "clock\nMHz", "flash", "RAM"]
     rows = [
         [
@@ -112,33 +112,46 @@ def _print_all(chosen: list[Board], fits: list[Fit]) -> None:
         ]
         for one in chosen
     ]
-    common.show(grid(headers, rows, text=3, markdown=False), common.TABLE)
-    typer.echo(
-        "\nclock, flash and RAM: what an application gets with the board's usual build."
-        "\n--board ID shows every detail, and where each figure is from."
-    )
-    if not fits:
-        return
-    precisions = list(dict.fromkeys(fit.precision for fit in fits))
-    verdicts = {(fit.board, fit.precision): _verdict(fit) for fit in fits}
-    rows = [[one.id, *(verdicts[one.id, precision] for precision in precisions)] for one in chosen]
-    typer.echo(f"\n{grid(['board', *precisions], rows, text=3, markdown=False)}")
-    _print_parts(fits)
+    parts: list[Part] = [
+        Table(headers, rows, text=3),
+        "clock, flash and RAM: what an application gets with the board's usual build."
+        "\n--board ID shows every detail, and where each figure is from.",
+    ]
+    if fits:
+        precisions = list(dict.fromkeys(fit.precision for fit in fits))
+        verdicts = {(fit.board, fit.precision): _verdict(fit) for fit in fits}
+        rows = [[one.id, *(verdicts[one.id, each] for each in precisions)] for one in chosen]
+        parts += [Table(["board", *precisions], rows, text=3), *_bars(fits), *_estimate(fits)]
+    show(parts)
 
 
-def _print_parts(fits: list[Fit]) -> None:
+def _bars(fits: list[Fit]) -> list[Part]:
+    """What int8 takes of each board."""
+    bars: dict[str, list[Bar]] = {"flash": [], "RAM": []}
+    for fit in fits:
+        for memory, need in (("flash", fit.flash), ("RAM", fit.ram)):
+            if fit.precision == "int8" and need is not None:
+                share = need.total / need.available
+                bars[memory].append(Bar(fit.board, share, f"{100 * share:.0f} %"))
+    return [
+        Bars(f"{memory} that int8 takes, of the board's", rows)
+        for memory, rows in bars.items()
+        if rows
+    ]
+
+
+def _estimate(fits: list[Fit]) -> list[Part]:
     from edgecxr.core.board import BASES
 
-    typer.echo(f"\nAn estimate for TFLM, made of these parts:\n\n{_parts(fits)}\n")
     used = {
         part.basis
         for fit in fits
         for need in (fit.flash, fit.ram)
         for part in (need.parts if need is not None else ())
     }
-    for basis, meaning in BASES.items():
-        if basis in used:
-            typer.echo(_item(basis, meaning, 11))
+    meanings = [_item(basis, text, 11) for basis, text in BASES.items() if basis in used]
+    said = "An estimate for TFLM, made of these parts:"
+    return [said, _parts(fits), "\n".join(meanings)]
 
 
 def _item(name: str, text: str, indent: int) -> str:
@@ -153,10 +166,8 @@ def _item(name: str, text: str, indent: int) -> str:
     )
 
 
-def _parts(fits: list[Fit]) -> str:
+def _parts(fits: list[Fit]) -> Table:
     """Every part of the estimates once, with its bytes per precision; what more share is first."""
-    from edgecxr.core.result import grid
-
     found: dict[tuple[str, str, str], dict[str, int]] = {}
     shared: Counter[tuple[str, str, str]] = Counter()
     for fit in fits:
@@ -173,7 +184,7 @@ def _parts(fits: list[Fit]) -> str:
         )
     ]
     headers = ["memory", "part", "basis", *(f"{precision}\nbytes" for precision in precisions)]
-    return grid(headers, rows, text=3, markdown=False)
+    return Table(headers, rows, text=3)
 
 
 def _print_one(board: Board, fits: list[Fit]) -> None:
@@ -199,7 +210,8 @@ def _print_one(board: Board, fits: list[Fit]) -> None:
         typer.echo(_item(f"  {field}", source, 24))
     if not fits:
         return
-    _print_parts(fits)
+    typer.echo()
+    show([*_bars(fits), *_estimate(fits)])
     typer.echo()
     for fit in fits:
         for memory, need in (("flash", fit.flash), ("RAM", fit.ram)):

@@ -15,6 +15,7 @@ import typer
 
 from edgecxr.cli import common
 from edgecxr.cli.common import PrecisionName
+from edgecxr.cli.terminal import show
 
 if TYPE_CHECKING:
     from edgecxr.bench.classify import Answer, Classifier
@@ -254,7 +255,7 @@ def _show(results: Iterable[Classified], as_json: bool, level: float | None) -> 
         if as_json:
             typer.echo(result.model_dump_json())
         elif result.scores is not None:
-            common.show(text_of(result, result.scores, level), _STYLES)
+            show(text_of(result, result.scores, level), styles=_STYLES)
 
 
 def text_of(result: Classified, scores: dict[str, float], level: float | None) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgecxr.cli import common
+from edgecxr.core.table import Part, Table
 
 if TYPE_CHECKING:
     from edgecxr.core.evidence import Evidence, PrecisionSpread, Spread
@@ -105,12 +106,12 @@ def _rows(trials: Sequence[Trial], progress: Mapping[str, Progress]) -> Any:
     return table
 
 
-def report(result: SweepResult, out: Path) -> str:
+def report(result: SweepResult, out: Path) -> list[Part]:
     """The settings with their figures over the seeds, best first."""
     files = f"Bundles, logs and sweep.json are in {out}."
     if not result.summary:
-        return files
-    parts = [_settings_table(result, "validation")]
+        return [files]
+    parts: list[Part] = [_settings_table(result, "validation")]
     if any(one.test for one in result.summary):
         parts.append(_settings_table(result, "test"))
     parts.append(
@@ -118,12 +119,10 @@ def report(result: SweepResult, out: Path) -> str:
         "of one seed are a pair. Last column: the 95 % interval of their difference of accuracy,\n"
         "over images."
     )
-    return "\n\n".join([*parts, files])
+    return [*parts, files]
 
 
-def _settings_table(result: SweepResult, split: str) -> str:
-    from edgecxr.core.result import grid
-
+def _settings_table(result: SweepResult, split: str) -> Table:
     rows = []
     for one in result.summary:
         found: Evidence | None = getattr(one, split)
@@ -135,7 +134,7 @@ def _settings_table(result: SweepResult, split: str) -> str:
             over_images = f"{low} to {high}"
             rows.append(["", "", "int8 − float32", *_cells(found.difference, "+"), over_images])
     headers = [split, "seeds", "", "accuracy %", "balanced accuracy %", "AUC", "over images"]
-    return grid(headers, rows, text=3, markdown=False)
+    return Table(headers, rows, text=3)
 
 
 def _cells(figures: PrecisionSpread, sign: str) -> list[str]:

@@ -12,7 +12,8 @@ from importlib import resources
 from typing import Any
 
 from edgecxr.core.board import Fit
-from edgecxr.core.result import grid, percent
+from edgecxr.core.result import bench_parts, percent
+from edgecxr.core.table import Table, plain
 from edgecxr.errors import OutputError
 from edgecxr.optional import require
 from edgecxr.report import curves, memory, plots
@@ -214,11 +215,9 @@ def markdown(inputs: Inputs, wanted: Wanted) -> str:
         parts.append(
             f"{evaluation.images} images of split {_plain(evaluation.split)}. {evaluation.verdict}"
         )
-        parts.append(grid(["", "float32", "int8"], rows, text=1, markdown=True))
+        parts.append(plain(Table(["", "float32", "int8"], rows), markdown=True))
     for bench in inputs.benches:
-        from edgecxr.core.result import bench_table
-
-        parts.append(bench_table(bench, markdown=True))
+        parts.append(plain(bench_parts(bench, markdown=True), markdown=True))
     for audit in inputs.audits:
         found = [f"- **{f.severity}** {_plain(f.what)}. {_plain(f.do)}." for f in audit.findings]
         parts.append("\n".join(found) or "The audit found nothing.")
