@@ -10,7 +10,7 @@ from edgecxr.errors import OutputError
 from edgecxr.report.inputs import Inputs
 from edgecxr.report.page import NOTICE, html, markdown
 from edgecxr.report.plots import bars
-from tests.report.results import HOSTILE, drawn, results, wanted
+from tests.report.results import HOSTILE, drawn, evaluated, results, wanted
 
 
 class Elements(HTMLParser):
@@ -60,8 +60,7 @@ def test_nothing_is_loaded_from_elsewhere(page: str) -> None:
 
 
 def test_figures_are_those_of_the_evaluation(inputs: Inputs, page: str) -> None:
-    evaluation = inputs.evaluation
-    assert evaluation is not None
+    evaluation = evaluated(inputs)
     found = Elements(page).figures
     for name, figures in (("float32", evaluation.float32), ("int8", evaluation.int8)):
         assert found[f"{name}.accuracy"] == figures.accuracy
@@ -106,8 +105,7 @@ def test_a_page_too_large_is_refused(inputs: Inputs) -> None:
 
 def test_markdown_has_the_verdict_and_the_command(inputs: Inputs) -> None:
     text = markdown(inputs, wanted())
-    assert inputs.evaluation is not None
-    assert inputs.evaluation.verdict in text
+    assert evaluated(inputs).verdict in text
     assert "edgecxr report 'a b'" in text
     assert "SYNTHETIC" in text
 
