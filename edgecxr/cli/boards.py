@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -149,9 +150,15 @@ def _estimate(fits: list[Fit]) -> list[Part]:
         for need in (fit.flash, fit.ram)
         for part in (need.parts if need is not None else ())
     }
-    meanings = [_item(basis, text, 11) for basis, text in BASES.items() if basis in used]
-    said = "An estimate for TFLM, made of these parts:"
-    return [said, _parts(fits), "\n".join(meanings)]
+    meanings = [(basis, text) for basis, text in BASES.items() if basis in used]
+    return ["An estimate for TFLM, made of these parts:", _parts(fits), _said(meanings, 11)]
+
+
+def _said(rows: Sequence[tuple[str, str]], indent: int, *, title: str = "") -> Table:
+    """Names and words, in plain text each in lines of its own column."""
+    lines = [title] if title else []
+    lines += [_item(f"  {name}" if title else name, text, indent) for name, text in rows]
+    return Table((title, "") if title else (), rows, text=2, plain="\n".join(lines))
 
 
 def _item(name: str, text: str, indent: int) -> str:
@@ -192,7 +199,7 @@ def _print_one(board: Board, fits: list[Fit]) -> None:
     fpu = "no FPU" if board.fpu == "none" else f"{board.fpu}-precision FPU"
     has = [words for name, words in extras.items() if getattr(board, name)]
     emulator = f"qemu-system-arm -M {board.emulator}" if board.emulator else "none"
-    for what, value in (
+    known = (
         (board.id, board.name),
         ("chip", f"{board.mcu}: {', '.join([board.core, fpu, *has])}"),
         ("clock", f"{board.clock_hz / 1e6:g} MHz"),
@@ -203,19 +210,17 @@ def _print_one(board: Board, fits: list[Fit]) -> None:
         ("build", f"{board.build_system}, {board.build_target}"),
         ("flasher", board.flasher),
         ("emulator", emulator),
-    ):
-        typer.echo(_item(what, value, _INDENT))
-    typer.echo("\nSources")
-    for field, source in board.sources.items():
-        typer.echo(_item(f"  {field}", source, 24))
-    if not fits:
-        return
-    typer.echo()
-    show([*_bars(fits), *_estimate(fits)])
-    typer.echo()
-    for fit in fits:
-        for memory, need in (("flash", fit.flash), ("RAM", fit.ram)):
-            typer.echo(_sum(f"{fit.precision} {memory}", need))
+    )
+    sources = list(board.sources.items())
+    parts: list[Part] = [_said(known, _INDENT), _said(sources, 24, title="Sources")]
+    if fits:
+        sums = [
+            _sum(f"{fit.precision} {memory}", need)
+            for fit in fits
+            for memory, need in (("flash", fit.flash), ("RAM", fit.ram))
+        ]
+        parts += [*_bars(fits), *_estimate(fits), "\n".join(sums)]
+    show(parts)
 
 
 def _taken(board: Board) -> str:

@@ -78,12 +78,14 @@ def _show_table(console: Console, table: Table) -> None:
 
 
 def fitted(table: Table, width: int) -> list[Table]:
-    """The table if it fits; else with intervals and headers in two lines; else in several tables,
-    each with the columns of words."""
+    """The table if it fits; else with intervals in a second line; else with words folded; else in
+    several tables, each with the columns of words."""
     if not table.headers or sum(_widths(table)) <= width:
         return [table]
     table = _narrow(table)
     widths = _widths(table)
+    if sum(_widths(_folded_words(table))) <= width:
+        return [table]
     keys = range(min(table.text, len(widths)))
     room = width - sum(widths[i] for i in keys)
     blocks: list[list[int]] = [[]]
@@ -95,6 +97,15 @@ def fitted(table: Table, width: int) -> list[Table]:
         blocks[-1].append(column)
         left -= widths[column]
     return [_only(table, [*keys, *block]) for block in blocks]
+
+
+def _folded_words(table: Table) -> Table:
+    """As narrow as its words allow: what :mod:`rich` can make of it."""
+    rows = [
+        [cell.replace(" ", "\n") if i < table.text else cell for i, cell in enumerate(row)]
+        for row in table.rows
+    ]
+    return replace(table, rows=rows)
 
 
 def _only(table: Table, columns: Sequence[int]) -> Table:
@@ -136,7 +147,7 @@ def _drawn(table: Table) -> Any:
         show_edge=False,
         pad_edge=False,
         padding=(0, 1),  # and the box's own column between them make the gap
-        collapse_padding=True,
+        collapse_padding=bool(table.headers),
         border_style="dim",
     )
     for place in range(len(table.headers or table.rows[0])):
