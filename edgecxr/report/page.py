@@ -133,7 +133,7 @@ def markdown(inputs: Inputs, wanted: Wanted) -> str:
         found = [f"- **{f.severity}** {_plain(f.what)}. {_plain(f.do)}." for f in audit.findings]
         sets = ", ".join(_plain(each.name) for each in audit.sets)
         parts += [f"## Audit of {sets}", "\n".join(found) or "Nothing was found."]
-    parts += ["## To repeat it", f"    {shlex.join(wanted.command)}"]
+    parts += ["## This report", _code([shlex.join(wanted.command)])]
     return "\n\n".join(parts) + "\n"
 
 
@@ -147,8 +147,13 @@ def _short(subject: Subject, about: About) -> list[str]:
         parts += [f"{images} {_plain(evaluation.verdict)}", _figures(evaluation)]
     parts += [plain(bench_parts(each, markdown=True), markdown=True) for each in subject.benches]
     if about.commands:
-        parts.append("\n".join(f"    {command}" for command in about.commands))
+        parts += ["To make the model again:", _code(about.commands)]
     return parts
+
+
+def _code(lines: Sequence[str]) -> str:
+    """Fenced: what is indented after a list would belong to it."""
+    return "\n".join(["```sh", *lines, "```"])
 
 
 def _figures(evaluation: Evaluation) -> str:

@@ -128,6 +128,7 @@ def test_a_page_too_large_is_refused(inputs: Inputs) -> None:
 
 def test_markdown_has_the_verdict_and_the_command(inputs: Inputs) -> None:
     text = markdown(inputs, wanted())
+    assert "```sh\nedgecxr train SET --out x\n```" in text
     assert evaluated(inputs).verdict in text
     assert "edgecxr report 'a b'" in text
     assert "SYNTHETIC" in text
