@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgecxr.cli import common
+from edgecxr.cli import common, complete
 from edgecxr.cli.common import PrecisionName
 from edgecxr.cli.terminal import show
 
@@ -36,6 +36,7 @@ def bench(
             "a URL such as socket://localhost:5000, unix:PATH, emulator:BOARD, ssh:USER@HOST, or "
             "an .eim file. Repeatable.",
             show_default="host",
+            autocompletion=complete.device,
         ),
     ] = None,
     port: common.PortOption = None,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgecxr.cli import common
+from edgecxr.cli import common, complete
 from edgecxr.cli.terminal import show
 from edgecxr.core.table import Bar, Bars, Part, Table
 
@@ -36,7 +36,12 @@ def boards(
         ),
     ] = None,
     board: Annotated[
-        str | None, typer.Option(help="Only this board, with every detail.", show_default=False)
+        str | None,
+        typer.Option(
+            help="Only this board, with every detail.",
+            show_default=False,
+            autocompletion=complete.board,
+        ),
     ] = None,
     runtime: Annotated[
         RuntimeName, typer.Option(help="What runs the model on the board.")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edgecxr.cli import common
+from edgecxr.cli import common, complete
 from edgecxr.cli.common import PrecisionName
 from edgecxr.cli.terminal import show
 
@@ -46,6 +46,7 @@ def classify(
         str | None,
         typer.Option(
             help="host, serial, a serial port, a URL, unix:PATH or emulator:BOARD.",
+            autocompletion=complete.device,
             show_default="host",
         ),
     ] = None,
