@@ -108,8 +108,11 @@ def options_of(settings: Mapping[str, Any], preprocessing: Preprocessing) -> dic
     """The parameters of ``edgecxr train`` that give these settings."""
     from edgecxr.core.preprocess import FIRST, RESIZES, Preprocessing
     from edgecxr.training.architectures import find
+    from edgecxr.training.settings import TrainingSettings
 
-    flat = {**settings, **settings.get("augmentation", {})}
+    # A manifest of before a setting was there: the default changes nothing.
+    known = TrainingSettings().model_dump()
+    flat = {**known, **known["augmentation"], **settings, **settings.get("augmentation", {})}
     values = {_NAMES.get(key, key): value for key, value in flat.items() if key != "augmentation"}
     if values["width"] == find(values["architecture"]).width:
         values["width"] = None
