@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgecxr.cli import common
+from edgecxr.cli.terminal import show
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -352,4 +353,4 @@ def _show(recipes: Sequence[Recipe], as_json: bool) -> None:
     if as_json:
         common.print_json({"recipes": [one.model_dump(mode="json") for one in recipes]})
     else:
-        typer.echo(table.listing(recipes))
+        show(table.listing(recipes))

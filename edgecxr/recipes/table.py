@@ -6,9 +6,8 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
-from tabulate import tabulate
-
 from edgecxr.core.metrics import Interval
+from edgecxr.core.table import Part, Table, plain
 from edgecxr.recipes.recipe import ImageSet, Recipe
 from edgecxr.recipes.rows import Row
 
@@ -53,7 +52,7 @@ def table(rows: Sequence[Row], *, markdown: bool = False) -> str:
         )
         for row in rows
     ]
-    return tabulate(lines, _HEADS, "github" if markdown else "simple", disable_numparse=True)
+    return plain(Table(_HEADS, lines, flush_left=True), markdown=markdown)
 
 
 def page(rows: Sequence[Row]) -> str:
@@ -101,9 +100,9 @@ def report(rows: Sequence[Row]) -> str:
     return "\n\n".join(parts)
 
 
-def listing(recipes: Sequence[Recipe]) -> str:
+def listing(recipes: Sequence[Recipe]) -> list[Part]:
     """All recipes, and how their images are to be laid out."""
-    lines = [
+    rows = [
         (
             one.name,
             f"{one.paper}: {one.title}",
@@ -120,7 +119,7 @@ def listing(recipes: Sequence[Recipe]) -> str:
         )
         for name, each in sets.items()
     ]
-    return "\n\n".join((tabulate(lines, heads, "simple"), *about))
+    return [Table(heads, rows, text=4), *about]
 
 
 def _sets(recipe: Recipe) -> dict[str, ImageSet]:
