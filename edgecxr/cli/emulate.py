@@ -9,12 +9,16 @@ from typing import Annotated
 
 import typer
 
-from edgecxr.cli import common, devices
+from edgecxr.cli import common, complete, devices
 
 
 def emulate(
     board: Annotated[
-        str, typer.Option(help="A board that has an emulator, or host; see `edgecxr boards`.")
+        str,
+        typer.Option(
+            help="A board that has an emulator, or host; see `edgecxr boards`.",
+            autocompletion=complete.emulated,
+        ),
     ],
     model: Annotated[Path, typer.Option(metavar="BUNDLE", help="A bundle folder.")] = Path(
         "models/cxr3"

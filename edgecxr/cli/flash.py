@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edgecxr.cli import common
+from edgecxr.cli import common, complete
 
 if TYPE_CHECKING:
     from edgecxr.bench.protocol import DeviceInfo
@@ -27,7 +27,10 @@ _POLL_S = 0.25
 
 
 def flash(
-    board: Annotated[str, typer.Option(help="A board; see `edgecxr boards`.")],
+    board: Annotated[
+        str,
+        typer.Option(help="A board; see `edgecxr boards`.", autocompletion=complete.board),
+    ],
     model: Annotated[Path, typer.Option(metavar="BUNDLE", help="A bundle folder.")] = Path(
         "models/cxr3"
     ),

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from edgecxr.report.page import html
-from tests.report.results import HOSTILE, drawn, results, wanted
+from tests.report.results import HOSTILE, drawn, evaluated, results, wanted
 
 pytestmark = pytest.mark.slow
 
@@ -40,8 +40,7 @@ def test_the_page_opens_and_shows_its_figures(
     page.on("pageerror", lambda error: said.append(str(error)))
     page.on("dialog", lambda dialog: said.append(dialog.message))
     page.goto(path.as_uri())
-    evaluation = inputs.evaluation
-    assert evaluation is not None
+    evaluation = evaluated(inputs)
     for name, figures in (("float32", evaluation.float32), ("int8", evaluation.int8)):
         shown = page.locator(f'[data-figure="{name}.accuracy"]').inner_text()
         assert shown == f"{100 * figures.accuracy:.1f} %"
@@ -49,8 +48,8 @@ def test_the_page_opens_and_shows_its_figures(
         assert [int(cell) for cell in cells] == [n for row in figures.confusion for n in row]
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.locator(".cross").first.focus()
-    assert page.locator("#map-picture").evaluate("image => image.naturalWidth") == 96
-    assert "<b>" in page.locator("#map-text").inner_text()
+    assert page.locator(".explorer aside img").evaluate("image => image.naturalWidth") == 96
+    assert "<b>" in page.locator(".explorer aside p").inner_text()
     ink = "getComputedStyle(document.querySelector('.plot svg text')).fill"
     bright = sum(map(int, page.evaluate(ink).removeprefix("rgb(").removesuffix(")").split(",")))
     assert (bright > 400) == (scheme == "dark")

@@ -3,13 +3,17 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from edgecxr.cli.main import run
 from edgecxr.sweep.cluster import STARTS
+from edgecxr.sweep.run import Workers
+from edgecxr.sweep.trial import Trial
 
 pytest.importorskip("ray")
 
@@ -53,3 +57,32 @@ def test_a_start_that_times_out_is_one_sentence(tmp_path: Path) -> None:
     assert last.startswith("edgecxr: Ray did not start on this machine (")
     assert last.endswith("what is done stays done")
     assert len(starts.read_text()) == STARTS
+
+
+def test_nobody_at_the_address_is_one_sentence_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "data").mkdir()
+    with socket.socket() as bound:  # and not listening
+        bound.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{bound.getsockname()[1]}"
+        out = str(tmp_path / "out")
+        assert run(["sweep", str(tmp_path / "data"), "--out", out, "--address", address]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"edgecxr: no Ray cluster answers at {address} (Connection refused);")
+    assert len(said.splitlines()) == 1
+
+
+def trials(*threads: int) -> list[Trial]:
+    return [
+        Trial(name=str(n), setting="", seed=n, data=Path("x"), threads=count)
+        for n, count in enumerate(threads)
+    ]
+
+
+def test_no_processor_is_promised_twice() -> None:
+    assert Workers().at_once(trials(1, 1, 1, 1, 1, 1), [4]) == 4
+    assert Workers().at_once(trials(1, 1, 1), [4]) == 3
+    assert Workers().at_once(trials(2, 1, 1, 1), [3, 3]) == 2
+    assert Workers().at_once(trials(8), [2]) == 1
+    assert Workers(count=3).at_once(trials(1, 1, 1, 1), [1]) == 3
