@@ -65,7 +65,9 @@ def test_labels_that_do_not_fit_are_refused(
     assert not out.exists()
 
 
-@pytest.mark.parametrize(("scale", "zero_point"), [(1 / 128, 0), (1 / 255, -128), (1.0, -128)])
+@pytest.mark.parametrize(
+    ("scale", "zero_point"), [(1 / 128, 0), (1 / 255, -128), (1.0, -128), (2 / 255, -1)]
+)
 def test_an_int8_input_says_which_range_pixels_have(scale: float, zero_point: int) -> None:
     assert np.array_equal(pixel_values("int8", scale, zero_point), np.arange(-128, 128))
 
