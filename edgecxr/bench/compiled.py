@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import edgecxr
+from edgecxr.core.firmware import FAST_HERE
 from edgecxr.core.interpreter import Interpreter, Port, check_ports, read_model
 from edgecxr.core.pixels import pixel_range
 from edgecxr.core.process import export_model, why_it_ended
@@ -88,7 +89,8 @@ def _build(compiler: str, folder: Path) -> Path:
     entry, library = folder / "entry.c", folder / "model.so"
     entry.write_text(_ENTRY, encoding="utf-8")
     sources = [str(path) for path in sorted(folder.glob("*.c"))]
-    command = [compiler, "-std=c99", "-O3", "-fPIC", "-shared", *sources, "-o", str(library)]
+    flags = ("-std=c99", *FAST_HERE, "-fPIC", "-shared")
+    command = [compiler, *flags, *sources, "-o", str(library)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S)
     if done.returncode != 0:
         raise ModelError(

@@ -19,3 +19,6 @@ KERNELS = APPLICATION / "kernels"
 """The folder of the compiled runtime's ecx_*.h, ecx_*.c and ecx_*.S."""
 PORTS = FIRMWARE / "ports"
 """A folder per platform."""
+FAST_HERE = ("-O3", "-fno-tree-vectorize")
+"""How the compiled runtime is built for a computer. Its int8 kernels bring their own vectors; what
+GCC 12 adds gains nothing on top, and cost models/cxr3 in float32 a third in `bench`."""

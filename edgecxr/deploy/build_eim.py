@@ -7,6 +7,7 @@ import platform
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgecxr.core.firmware import FAST_HERE
 from edgecxr.deploy import toolchain
 from edgecxr.errors import FlashError, UsageError
 
@@ -23,7 +24,7 @@ X86_64_GCC = toolchain.Tool(
 MACHINES = {"x86-64": X86_64_GCC, "aarch64": AARCH64_GCC}
 """The machines that an .eim is built for, and their compilers elsewhere."""
 _NAMES = {"x86_64": "x86-64", "amd64": "x86-64", "aarch64": "aarch64", "arm64": "aarch64"}
-_FLAGS = ("-std=c99", "-O3", "-Wall", "-Wextra", "-Wconversion")
+_FLAGS = ("-std=c99", *FAST_HERE, "-Wall", "-Wextra", "-Wconversion")
 
 
 @dataclass(frozen=True)
