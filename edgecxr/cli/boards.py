@@ -76,7 +76,7 @@ def _fits(model: Path, chosen: list[Board]) -> list[Fit]:
 
     bundle = Bundle.open(model)
     fits: list[Fit] = []
-    for precision in ("int8", "float32"):
+    for precision in bundle.precisions or (bundle.default,):
         path = bundle.path(precision)
         try:
             arena = measure_arena(path).bytes_used

@@ -150,7 +150,8 @@ def _bar(description: str, total: int) -> Iterator[Callable[[int], None]]:
         yield lambda n: progress.advance(task, n)
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """In words, as coarse as an estimate is."""
     return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
 
 
@@ -165,7 +166,7 @@ def _lines(description: str, total: int) -> Iterator[Callable[[int], None]]:
         if time.monotonic() - last >= LINE_EVERY_S and done < total:
             last = time.monotonic()
             left = (last - begin) / done * (total - done)
-            note(f"{description}: {done} of {total}, {_duration(left)} left")
+            note(f"{description}: {done} of {total}, {duration(left)} left")
 
     yield advance
     if done:

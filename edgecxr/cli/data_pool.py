@@ -28,7 +28,15 @@ def pool(
             "patient. May be given several times.",
         ),
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="CSV file to write.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out",
+            "-o",
+            help="CSV file to write. It names images by their paths from its own folder: write it "
+            "where it is to stay, or move it together with them.",
+        ),
+    ],
     splits: Annotated[
         str,
         typer.Option("--away-from-splits", help="Which splits of it count, with commas between."),

@@ -117,7 +117,7 @@ def _sweep(trials: Sequence[Trial], out: Path, workers: Workers, test: bool) -> 
     with only_sweep(out):
         check_same_trials(out, trials)
         write(out, SweepResult(trials=tuple(trials)))
-        with watching(trials) as on_event:
+        with watching() as on_event:
             results = run_trials(trials, out, workers, on_event)
             result = summarise(trials, results)
             write(out, result)

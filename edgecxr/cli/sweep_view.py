@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from edgecxr.cli import common
 from edgecxr.core.table import Part, Table
@@ -17,16 +18,22 @@ if TYPE_CHECKING:
     from edgecxr.core.evidence import Evidence, PrecisionSpread, Spread
     from edgecxr.sweep.record import SweepResult
     from edgecxr.sweep.run import Event
-    from edgecxr.sweep.trial import Progress, Trial
+    from edgecxr.sweep.trial import Progress
 
 LINE_EVERY_S = 30.0
 
+_AT_WORK: Final = ("training", "quantizing", "evaluating")
+_ENDED: Final = ("done", "failed")
+_NEED: Final = (*_AT_WORK, "failed", "waiting", "done")
+_STYLES: Final = {"waiting": "dim", "failed": "red", "done": "green"}
+_ENOUGH_TO_TELL: Final = 0.05  # of one trial
+
 
 @contextmanager
-def watching(trials: Sequence[Trial]) -> Iterator[Callable[[Event], None]]:
+def watching() -> Iterator[Callable[[Event], None]]:
     """Yield what to call with each event."""
     if sys.stderr.isatty():
-        with _table(trials) as on_event:
+        with _table() as on_event:
             yield on_event
     else:
         yield _Lines()
@@ -37,14 +44,21 @@ class _Lines:
 
     def __init__(self) -> None:
         self.last = time.monotonic()
+        self.left = _TimeLeft()
 
     def __call__(self, event: Event) -> None:
         if event.text:
             common.note(_line(event))
+        left = self.left(event.progress)
         now = time.monotonic()
         if now - self.last >= LINE_EVERY_S:
             self.last = now
-            common.note(_all(event.progress))
+            running = [
+                f"{name} {_where(at) or at.phase}"
+                for name, at in event.progress.items()
+                if at.phase in _AT_WORK
+            ]
+            common.note("; ".join([_count(event.progress) + left, *running]))
 
 
 def _line(event: Event) -> str:
@@ -53,56 +67,79 @@ def _line(event: Event) -> str:
     )
 
 
-def _all(progress: Mapping[str, Progress]) -> str:
-    done = sum(at.phase == "done" for at in progress.values())
-    running = [f"{name} {_where(at)}" for name, at in progress.items() if at.phase == "training"]
-    return "; ".join([f"{done} of {len(progress)} trials done", *running])
+def _count(progress: Mapping[str, Progress]) -> str:
+    ended = {phase: sum(at.phase == phase for at in progress.values()) for phase in _ENDED}
+    failed = f", {ended['failed']} failed" if ended["failed"] else ""
+    return f"{ended['done']} of {len(progress)} trials done{failed}"
 
 
 def _where(at: Progress) -> str:
     return f"{at.epoch}/{at.epochs}" if at.epochs else ""
 
 
+class _TimeLeft:
+    """From the share of all epochs that were done since the first look: ", 5 min left" or ""."""
+
+    def __init__(self) -> None:
+        self.begin: tuple[float, float] | None = None
+
+    def __call__(self, progress: Mapping[str, Progress]) -> str:
+        going = [at for at in progress.values() if at.phase != "failed"]
+        done = sum(map(_share, going))
+        now = time.monotonic()
+        if self.begin is None:
+            self.begin = now, done
+        then, at_first = self.begin
+        if done - at_first < _ENOUGH_TO_TELL or done == len(going):
+            return ""
+        seconds = (now - then) / (done - at_first) * (len(going) - done)
+        return f", {common.duration(seconds)} left"
+
+
+def _share(at: Progress) -> float:
+    if at.phase in ("waiting", "training"):
+        return at.epoch / at.epochs if at.epochs else 0.0
+    return 1.0
+
+
 @contextmanager
-def _table(trials: Sequence[Trial]) -> Iterator[Callable[[Event], None]]:
-    from rich.console import Console
+def _table() -> Iterator[Callable[[Event], None]]:
+    from rich.console import Console, Group
     from rich.live import Live
 
     console = Console(stderr=True)
-    begun: dict[str, float] = {}
+    left = _TimeLeft()
     with Live(console=console, auto_refresh=False) as live:
 
         def on_event(event: Event) -> None:
             if event.text and event.text not in ("started", "done"):
                 console.print(_line(event), highlight=False, markup=False)
-            for name, at in event.progress.items():
-                if at.phase != "waiting":
-                    begun.setdefault(name, time.monotonic())
-            live.update(_rows(trials, event.progress), refresh=True)
+            head = _count(event.progress) + left(event.progress)
+            shown = _rows(event.progress, room=max(1, console.height - 4))
+            live.update(Group(head, shown), refresh=True)
 
         yield on_event
 
 
-def _rows(trials: Sequence[Trial], progress: Mapping[str, Progress]) -> Any:
+def _rows(progress: Mapping[str, Progress], room: int) -> Any:
+    """A row for each trial; where there is no room for all, those that are at work come first, and
+    the rest is counted."""
     from rich.table import Table
 
-    table = Table(box=None, pad_edge=False)
-    for header, side in (
-        ("trial", "left"),
-        ("", "left"),
-        ("epoch", "right"),
-        ("validation %", "right"),
-    ):
-        table.add_column(header, justify=side)  # type: ignore[arg-type]
-    for trial in trials:
-        at = progress[trial.name]
-        accuracy = at.validation_accuracy
-        table.add_row(
-            trial.name,
-            at.phase,
-            _where(at),
-            "" if accuracy is None else f"{100 * accuracy:.1f}",
-        )
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("trial", overflow="fold")
+    for header, side in (("", "left"), ("epoch", "right"), ("validation %", "right")):
+        table.add_column(header, justify=side, no_wrap=True)  # type: ignore[arg-type]
+    by_need = sorted(progress, key=lambda name: _NEED.index(progress[name].phase))
+    chosen = set(by_need[: room if len(progress) <= room else room - 1])
+    for name, at in progress.items():
+        if name in chosen:
+            accuracy = at.validation_accuracy
+            percent = "" if accuracy is None else f"{100 * accuracy:.1f}"
+            table.add_row(name, at.phase, _where(at), percent, style=_STYLES.get(at.phase))
+    hidden = Counter(at.phase for name, at in progress.items() if name not in chosen)
+    if hidden:
+        table.add_row("and " + ", ".join(f"{count} {phase}" for phase, count in hidden.items()))
     return table
 
 

@@ -38,6 +38,15 @@ _ENOUGH: Final = 0.35  # of the usual area must be dark to be believed
 _BINS: Final = 64
 
 
+def lung_zone(height: int, width: int) -> Mask:
+    """Where lungs may be in any image: bool (height, width).
+
+    Every :func:`lung_region` lies inside. It is the same for all images, so that its shape tells
+    nothing about one of them; a lung that is not dark makes its own region smaller.
+    """
+    return np.logical_or(*_lungs(height, width, _AROUND))
+
+
 def lung_region(pixels: NDArray[np.uint8]) -> Mask:
     """The estimated lungs of one image: bool, of the shape (height, width) of ``pixels``."""
     height, width = pixels.shape

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from edgecxr.core.metrics import Interval
 from edgecxr.core.table import Part, Table, plain
-from edgecxr.recipes.recipe import Recipe
+from edgecxr.recipes.recipe import ImageSet, Recipe
 from edgecxr.recipes.rows import Row
 
 _HEADS = (
@@ -103,11 +103,16 @@ def report(rows: Sequence[Row]) -> str:
 def listing(recipes: Sequence[Recipe]) -> list[Part]:
     """All recipes, and how their images are to be laid out."""
     rows = [
-        (one.name, f"{one.paper}: {one.title}", one.data, "yes" if one.reduced else "no")
+        (
+            one.name,
+            f"{one.paper}: {one.title}",
+            ", ".join(_sets(one)),
+            "yes" if one.reduced else "no",
+        )
         for one in recipes
     ]
     heads = ("recipe", "experiment", "images", "--reduced")
-    sets = {one.data: one.images for one in recipes}
+    sets = {name: images for one in recipes for name, images in _sets(one).items()}
     about = [
         textwrap.fill(
             f"{name}: {each.about} Below the data root: {each.where}.", 100, subsequent_indent="  "
@@ -115,6 +120,11 @@ def listing(recipes: Sequence[Recipe]) -> list[Part]:
         for name, each in sets.items()
     ]
     return [Table(heads, rows, text=4), *about]
+
+
+def _sets(recipe: Recipe) -> dict[str, ImageSet]:
+    pool = dict(zip(recipe.pool.data, recipe.pool.images, strict=True)) if recipe.pool else {}
+    return {recipe.data: recipe.images, **pool}
 
 
 def reported(row: Row) -> str:

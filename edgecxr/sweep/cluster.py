@@ -4,13 +4,16 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
+import socket
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
+from edgecxr.core.quiet import native_output_hidden
 from edgecxr.errors import ClusterError
 from edgecxr.optional import require
 
@@ -18,6 +21,9 @@ from edgecxr.optional import require
 OBJECT_STORE_BYTES = 80 * 1024 * 1024
 # Unix sockets have at most 107 characters of path, and Ray takes about 70 of them.
 LONGEST_TEMPORARY = 30
+# Ray gives its node 30 s to start, which no setting changes.
+STARTS = 2
+ANSWER_SECONDS = 10.0
 
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -26,6 +32,13 @@ _QUIET = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     # Ray's workers are 15 nicer than their user: on a busy machine they would hardly get on.
     "RAY_worker_niceness": "0",
+}
+
+_ON_THIS_MACHINE = {
+    # The one switch for it; it must be set before ray is imported.
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    # Ray's server takes a second to start; where every processor is taken, a minute was seen.
+    "RAY_gcs_server_port_wait_time_s": "300",
 }
 
 
@@ -40,17 +53,20 @@ def connected(address: str | None, workers: int) -> Iterator[Any]:
 
     Raises:
         MissingPackageError: without the extra ``cluster``.
-        ClusterError: if no cluster answers at the address.
+        ClusterError: if no cluster answers at the address, or Ray does not start in time.
     """
     os.environ.update(_QUIET)
     if address is None:
-        # The one switch for "this machine only"; it must be set before ray is imported.
-        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+        os.environ.update(_ON_THIS_MACHINE)
         os.environ.setdefault("RAY_AUTH_MODE", "token")
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    elif _has_token():
+        # As `ray start --head` does; without it Ray knocks without the token until it gives up.
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
     ray = require("ray", extra="cluster")
     common = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": False}
     if address is not None:
+        _check_listens(address)
         with _session(ray, address=address, **common):
             yield ray
         return
@@ -72,6 +88,27 @@ def connected(address: str | None, workers: int) -> Iterator[Any]:
         yield ray
 
 
+def _check_listens(address: str) -> None:
+    """Ray itself knocks for minutes where nobody is.
+
+    Raises:
+        ClusterError: if ``address`` is HOST:PORT and nothing listens there.
+    """
+    host, colon, port = address.rpartition(":")
+    if "://" in address or not colon or not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise ClusterError(_why_not(address, error)) from error
+
+
+def _has_token() -> bool:
+    """Whether this user has a cluster's token, where Ray looks for it."""
+    named = {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & os.environ.keys()
+    return bool(named) or (Path.home() / ".ray" / "auth_token").is_file()
+
+
 def _short_folder() -> str:
     own = tempfile.gettempdir()
     return own if len(own) <= LONGEST_TEMPORARY or not Path("/tmp").is_dir() else "/tmp"
@@ -79,17 +116,45 @@ def _short_folder() -> str:
 
 @contextmanager
 def _session(ray: Any, **options: Any) -> Iterator[None]:
+    for start in range(STARTS):
+        try:
+            with native_output_hidden():
+                ray.init(**options)
+            break
+        except Exception as error:
+            ray.shutdown()  # of what had started already
+            if not _is_no_start(ray, error):
+                raise
+            if start + 1 == STARTS or not _is_too_slow(error):
+                raise ClusterError(_why_not(options["address"], error)) from error
     try:
-        ray.init(**options)
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
-        where = options["address"]
-        raise ClusterError(
-            f"Ray could not be started: {first}"
-            if where == "local"
-            else f"no Ray cluster answers at {where} ({first}); start one with `ray start --head`"
-        ) from error
-    try:
-        yield
+        # Ray prints pages on stdout when a worker or a node dies, which the sweep says in a line.
+        with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
+            yield
     finally:
         ray.shutdown()
+
+
+def _is_too_slow(error: Exception) -> bool:
+    """Ray has no class of its own for a process of its node that does not answer in 30 s."""
+    return type(error) is Exception
+
+
+def _is_no_start(ray: Any, error: Exception) -> bool:
+    of_ray = (OSError, ValueError, RuntimeError, ray.exceptions.RayError)
+    return _is_too_slow(error) or isinstance(error, of_ray)
+
+
+def _why_not(address: str, error: Exception) -> str:
+    # The first sentence of Ray's; paths of logs that are gone by now follow it.
+    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    first = re.split(r"\.\s|\n", said.strip(), maxsplit=1)[0].rstrip(".") or repr(error)
+    if address == "local":
+        return (
+            f"Ray did not start on this machine ({first}); if it is busy, give the same command "
+            "again later, and what is done stays done"
+        )
+    return (
+        f"no Ray cluster answers at {address} ({first}); start one with `ray start --head`, with "
+        "one token for all machines, or leave --address away"
+    )

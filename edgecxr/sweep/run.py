@@ -50,9 +50,14 @@ class Workers:
     count: int | None = None
     address: str | None = None
 
-    def at_once(self, left: Sequence[Trial], processors: int) -> int:
-        """So many that no processor is promised twice, unless ``count`` says otherwise."""
-        fitting = processors // max(trial.threads for trial in left)
+    def at_once(self, left: Sequence[Trial], machines: Sequence[int]) -> int:
+        """So many that no processor is promised twice, unless ``count`` says otherwise.
+
+        Args:
+            machines: the processors of each.
+        """
+        threads = max(trial.threads for trial in left)
+        fitting = sum(processors // threads for processors in machines)
         return max(1, min(self.count or fitting, len(left)))
 
 
@@ -83,14 +88,30 @@ def run_trials(
     done = {t.name: result_of(t, folder) for t in trials if is_done(t, folder)}
     left = [trial for trial in trials if trial.name not in done]
     if left:
-        count = workers.at_once(left, available_processors())
+        count = workers.at_once(left, [available_processors()])
         with connected(workers.address, count) as ray:
             if workers.address is not None:
-                count = workers.at_once(left, int(ray.cluster_resources().get("CPU", 0)))
+                count = workers.at_once(left, _machines(ray, left))
             work = Work(folder.resolve(), Path.cwd())
             sweep = _Sweep(ray, trials, work, count, workers.address is not None, on_event)
             done = sweep.run(done)
     return [done[trial.name] for trial in trials]
+
+
+def _machines(ray: Any, left: Sequence[Trial]) -> list[int]:
+    """The processors of each node of the cluster.
+
+    Raises:
+        ClusterError: if none has as many as one trial needs; Ray would wait for such a node.
+    """
+    found = [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
+    threads = max(trial.threads for trial in left)
+    if max(found, default=0) < threads:
+        raise ClusterError(
+            f"a trial with --threads {threads} needs a node with so many processors, and those of "
+            f"the cluster have {', '.join(map(str, found)) or 'none'}: lower it or add a node"
+        )
+    return found
 
 
 @dataclass(frozen=True)

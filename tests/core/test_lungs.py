@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from edgecxr.core.lungs import lung_region
+from edgecxr.core.lungs import lung_region, lung_zone
 from edgecxr.data.anatomy import OPACITIES, draw, draw_with_lungs
 
 
@@ -47,3 +47,4 @@ def test_any_picture_has_a_region(pixels: NDArray[np.uint8]) -> None:
     assert region.shape == pixels.shape
     assert region.dtype == bool
     assert 0.02 < region.mean() < 0.75
+    assert not (region & ~lung_zone(*pixels.shape)).any()

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecxr.core.filters import frame
+from edgecxr.core.lungs import lung_zone
 from edgecxr.core.preprocess import ImageHeader
 
 Table = NDArray[np.float32]
@@ -31,10 +32,6 @@ _MARK_ZONE: Final = 28
 _EVEN_LEVELS: Final = 20
 _EVEN_SHARE: Final = 0.8
 
-# The lungs of a usual chest X-ray, as ellipses in parts of the picture's sides: centre, radii.
-# Fixed, and wider than most lungs; it neither fits a rotated or small chest, nor hides the heart.
-LUNGS: Final = (((0.30, 0.47), (0.21, 0.40)), ((0.70, 0.47), (0.21, 0.40)))
-
 
 def shape(headers: Sequence[ImageHeader]) -> Table:
     """Width, height, their ratio and orientation, as stored; float32 (N, 4)."""
@@ -54,6 +51,25 @@ def brightness(images: NDArray[np.uint8]) -> Table:
     """Mean and standard deviation of the pixels; float32 (N, 2)."""
     pixels = images.reshape(len(images), -1)
     return np.stack([pixels.mean(axis=1), pixels.std(axis=1)], axis=1).astype(np.float32)
+
+
+def sharpness(images: NDArray[np.uint8]) -> Table:
+    """Deviation of the Laplacian over that of the pixels, as they are, at a half and a quarter of
+    the resolution; float32 (N, 3). An even picture has 0."""
+    from scipy.ndimage import convolve1d
+
+    found = []
+    for start in range(0, len(images), _CHUNK):
+        part = images[start : start + _CHUNK].astype(np.float32)
+        spread = np.maximum(part.std(axis=(1, 2)), 1e-6)
+        columns = []
+        for _ in range(3):
+            bends = sum(convolve1d(part, (1, -2, 1), axis=axis) for axis in (1, 2))
+            columns.append(np.std(bends, axis=(1, 2)) / spread)
+            height, width = part.shape[1] // 2, part.shape[2] // 2
+            part = part.reshape(len(part), height, 2, width, 2).mean(axis=(2, 4))
+        found.append(np.stack(columns, axis=1))
+    return np.concatenate(found).astype(np.float32)
 
 
 def frames(images: NDArray[np.uint8]) -> Table:
@@ -125,9 +141,5 @@ def border_mask() -> NDArray[np.bool_]:
 
 
 def no_lungs_mask() -> NDArray[np.bool_]:
-    """Everything but the ellipses of ``LUNGS``, bool (32, 32)."""
-    y, x = (np.mgrid[:_SMALL, :_SMALL] + 0.5) / _SMALL
-    mask = np.ones((_SMALL, _SMALL), bool)
-    for (cx, cy), (rx, ry) in LUNGS:
-        mask &= ((x - cx) / rx) ** 2 + ((y - cy) / ry) ** 2 > 1
-    return mask
+    """Where no image has its lungs, bool (32, 32)."""
+    return ~lung_zone(_SMALL, _SMALL)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 from edgecxr.cli import main
 from edgecxr.data.anatomy import draw
@@ -149,6 +149,15 @@ def test_brightness_that_gives_the_class_away(
     assert found["severity"] == "high"
     assert "median mean grey level: focal " in found["what"]
     assert "median deviation: focal " in found["what"]
+
+
+def test_sharpness_that_gives_the_class_away(
+    clean: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    change(clean, "*/focal/*.png", lambda image: image.filter(ImageFilter.GaussianBlur(0.8)))
+    found = kinds(audit(capsys, clean))["class-from-sharpness"]
+    assert found["severity"] == "high"
+    assert "median Laplacian over deviation: focal " in found["what"]
 
 
 def test_frames_that_give_the_class_away(clean: Path, capsys: pytest.CaptureFixture[str]) -> None:
