@@ -119,7 +119,7 @@ def options_of(settings: Mapping[str, Any], preprocessing: Preprocessing) -> dic
     usual = Preprocessing()
     if preprocessing.steps != usual.steps:
         way = next(step for step in preprocessing.steps if step in RESIZES)
-        values["resize"] = way.removeprefix("resize-")
+        values["resize"] = None if way in usual.steps else way.removeprefix("resize-")
         values["step"] = [s for s in preprocessing.steps if s not in (*FIRST, way)]
     if preprocessing.height != usual.height:
         values["size"] = preprocessing.height

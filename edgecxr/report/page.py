@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -77,6 +78,7 @@ def html(inputs: Inputs, wanted: Wanted) -> str:
         lstrip_blocks=True,
     )
     environment.filters["percent"] = percent
+    environment.filters["ticked"] = _ticked
     script = _text("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     shown = _context(inputs, wanted)
@@ -91,6 +93,13 @@ def html(inputs: Inputs, wanted: Wanted) -> str:
             "pass --no-images, or fewer results"
         )
     return page
+
+
+def _ticked(text: str) -> Any:
+    """What stands between backticks as code."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def _text(name: str) -> str:

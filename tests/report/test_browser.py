@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from edgecxr.report.inputs import Inputs
 from edgecxr.report.page import html
 from tests.report.results import HOSTILE, drawn, evaluated, results, wanted
 
@@ -26,6 +28,27 @@ def browser() -> Iterator[object]:
         launched = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         yield launched
         launched.close()
+
+
+def test_each_of_two_bundles_has_its_own_map_and_places(browser: object, tmp_path: Path) -> None:
+    labels = ("a", "b", "c")
+    cards = [results(tmp_path / name, labels).cards[0] for name in ("one", "two")]
+    about = [*wanted(drawn(labels)).about, *wanted(drawn(labels, 30)).about]
+    path, said = tmp_path / "r.html", []
+    path.write_text(html(Inputs(cards=cards), replace(wanted(), about=about)), encoding="utf-8")
+    page = browser.new_page(viewport={"width": 1280, "height": 800})  # type: ignore[attr-defined]
+    page.on("console", lambda message: said.append(message.text))
+    page.goto(path.as_uri())
+    page.locator('nav a[href="#m2-explorer"]').click()
+    second = page.locator("#m2-explorer")
+    assert second.is_visible()
+    top = second.evaluate("section => section.getBoundingClientRect().top")
+    assert 0 <= top < 400
+    second.locator(".cross").first.focus()
+    assert second.locator("aside img").evaluate("image => image.naturalWidth") == 96
+    assert page.locator("#explorer aside img").is_hidden()
+    assert said == []
+    page.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

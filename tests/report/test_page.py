@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edgecxr.errors import OutputError
-from edgecxr.report.inputs import Inputs
+from edgecxr.report.inputs import Audit, AuditFinding, Inputs
 from edgecxr.report.page import LARGEST_BYTES, NOTICE, SECTIONS, html, markdown
 from edgecxr.report.plots import bars
 from edgecxr.report.subjects import subjects
@@ -102,6 +102,15 @@ def test_several_bundles_are_all_shown_in_full(inputs: Inputs, tmp_path: Path) -
         subject.evaluation.int8.accuracy for subject in subjects(both) if subject.evaluation
     ]
     assert [float(str(each["value"])) for each in shown] == accuracies
+
+
+def test_findings_show_their_commands_as_code_and_add_no_elements() -> None:
+    finding = AuditFinding(
+        kind="k", severity="high", sets=("s",), what="<b>", why="y", do="Use `edgecxr <i>`"
+    )
+    page = html(Inputs(audits=[Audit(sets=(), findings=(finding,))]), wanted())
+    assert "&lt;b&gt;." in page
+    assert "Use <code>edgecxr &lt;i&gt;</code>." in page
 
 
 def test_what_is_missing_names_the_command_that_makes_it() -> None:
