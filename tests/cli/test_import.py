@@ -15,6 +15,7 @@ from edgecxr.core.bundle import Bundle
 from edgecxr.core.interpreter import open_interpreter
 from edgecxr.core.pixels import PixelRange, pixel_range
 from edgecxr.core.quant import pixel_values
+from edgecxr.export import foreign
 from edgecxr.export.foreign import adapt
 
 
@@ -219,3 +220,19 @@ def test_an_imported_model_is_built_into_firmware(
     arguments = ["flash", "--board", "stm32f405", "--model", str(bundle), "--dry-run"]
     assert main.run(arguments) == 0
     assert "Dry run: no board was touched" in capsys.readouterr().out
+
+
+def test_a_uint8_model_of_another_kind_is_refused(
+    foreign_models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    schema = foreign._schema()
+    data = bytearray((foreign_models / "unit-uint8.tflite").read_bytes())
+    model = schema.ModelT.InitFromPackedBuf(data, 0)
+    graph = model.subgraphs[0]
+    graph.tensors[graph.inputs[0]].quantization.zeroPoint = [5]  # no longer int8's, shifted by 128
+    strange = tmp_path / "strange.tflite"
+    strange.write_bytes(foreign._packed(model))
+    arguments = ["import", str(strange), "--labels", "a,b,c", "--out", str(tmp_path / "x")]
+    assert main.run(arguments) == 1
+    assert "convert it again with int8 or float32 at both ends" in capsys.readouterr().err
+    assert not (tmp_path / "x").exists()
