@@ -65,7 +65,9 @@ def test_labels_that_do_not_fit_are_refused(
     assert not out.exists()
 
 
-@pytest.mark.parametrize(("scale", "zero_point"), [(1 / 128, 0), (1 / 255, -128), (1.0, -128)])
+@pytest.mark.parametrize(
+    ("scale", "zero_point"), [(1 / 128, 0), (1 / 255, -128), (1.0, -128), (2 / 255, -1)]
+)
 def test_an_int8_input_says_which_range_pixels_have(scale: float, zero_point: int) -> None:
     assert np.array_equal(pixel_values("int8", scale, zero_point), np.arange(-128, 128))
 
@@ -150,6 +152,22 @@ def test_rgb_models_run_compiled_with_the_same_scores(
     assert main.run(arguments) == 0
     (row,) = json.loads(capsys.readouterr().out)["rows"]
     assert row["runtime"] == "compiled"
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
+@pytest.mark.parametrize(
+    "name", ["unit-int8", pytest.param("signed-float32", marks=pytest.mark.slow)]
+)
+def test_firmware_of_an_rgb_model_gets_gray_in_each_channel(
+    foreign_models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    needed = ("--input-range", "-1..1") if "float32" in name else ()
+    bundle = imported(foreign_models / f"{name}.tflite", tmp_path / "theirs", *needed)
+    capsys.readouterr()
+    assert main.run(["bench", str(bundle), "--device", "emulator:host", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["rows"]
+    assert row["agreement_with_host"] == 1
+    assert row["bit_exact_with_host"] == 1 or "float32" in name
 
 
 def test_the_range_is_in_the_file_and_nothing_else_of_it_changes(

@@ -20,13 +20,14 @@ pytest.importorskip("ray")
 # A process of its own, as Ray reads its switches when it is imported. Ray's node process starts and
 # never answers, as on a machine that is too busy; the 30 s that Ray waits for it pass quickly.
 DEAF = """
-import sys, time, types
+import functools, sys, time, types
 from edgecxr.cli.main import run
 from edgecxr.sweep import cluster
 
 def deaf(module, *, extra):
-    import ray, ray._private.node, ray._private.services
-    ray._private.services.RAYLET_EXECUTABLE = sys.argv[1]
+    import ray, ray._private.node, ray._private.services as services
+    services.RAYLET_EXECUTABLE = sys.argv[1]
+    services.get_node = functools.partial(services.get_node, timeout_s=1)
     fast = types.SimpleNamespace(
         monotonic=lambda: 20 * time.monotonic(), sleep=time.sleep, time=time.time)
     ray._private.node.time = fast
