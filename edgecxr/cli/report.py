@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from edgecxr.core.bundle import Bundle
     from edgecxr.data.load import Reading
     from edgecxr.report.about import About
+    from edgecxr.report.inputs import Inputs
+    from edgecxr.report.page import Wanted
     from edgecxr.report.seen import Seen
 
 _VERSIONS = ("edgecxr", "jinja2", "matplotlib", "numpy", "scikit-learn")
@@ -61,7 +63,6 @@ def report(
     from edgecxr.errors import UsageError
     from edgecxr.report import page
     from edgecxr.report.inputs import read_inputs
-    from edgecxr.report.subjects import subjects
 
     if html is None and not markdown:
         raise UsageError("expected --html FILE or --markdown, found neither; give one or both")
@@ -83,24 +84,30 @@ def report(
     if html is not None:
         write_atomic(html, page.html(inputs, wanted))
     if as_json:
-        about = [subject.evaluation for subject in subjects(inputs)]
-        seen = [each.seen.evaluation if each.seen else None for each in wanted.about]
-        found = [one or other for one, other in zip_longest(about, seen)]
-        shown = [each.model_dump(mode="json") if each else None for each in found]
-        common.print_json(
-            {
-                "html": None if html is None else str(html),
-                "bytes": None if html is None else html.stat().st_size,
-                "evaluation": shown[0],
-                "evaluations": shown,
-            }
-        )
+        _print_json(inputs, wanted, html)
     elif markdown:
         typer.echo(page.markdown(inputs, wanted), nl=False)
     elif html is not None:
         typer.echo(f"{html}: {html.stat().st_size:,} bytes")
         if data and not no_images:
             typer.echo("It contains images of the data set; --no-images leaves them out.")
+
+
+def _print_json(inputs: Inputs, wanted: Wanted, html: Path | None) -> None:
+    from edgecxr.report.subjects import subjects
+
+    recorded = [subject.evaluation for subject in subjects(inputs)]
+    seen = [each.seen.evaluation if each.seen else None for each in wanted.about]
+    found = [one or other for one, other in zip_longest(recorded, seen)]
+    shown = [each.model_dump(mode="json") if each else None for each in found]
+    common.print_json(
+        {
+            "html": None if html is None else str(html),
+            "bytes": None if html is None else html.stat().st_size,
+            "evaluation": shown[0],
+            "evaluations": shown,
+        }
+    )
 
 
 def _command(

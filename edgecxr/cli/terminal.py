@@ -166,7 +166,7 @@ def _drawn(table: Table) -> Any:
 
 
 def _show_bars(console: Console, bars: Bars) -> None:
-    from rich.bar import Bar as Drawn
+    from rich.progress_bar import ProgressBar
     from rich.table import Table as Rich
     from rich.text import Text
 
@@ -177,7 +177,8 @@ def _show_bars(console: Console, bars: Bars) -> None:
     grid.add_column(justify="right", no_wrap=True)
     for bar in bars.rows:
         over = bar.share > 1
-        drawn = Drawn(1, 0, min(bar.share, 1), color="red" if over else "cyan")
+        style = "red" if over else "cyan"
+        drawn = ProgressBar(1, min(bar.share, 1), complete_style=style, finished_style=style)
         end = Text("▶" if over else "▏", "red" if over else "dim")
         grid.add_row(Text(bar.label), drawn, end, Text(bar.figure, "red" if over else ""))
     console.print(Text(bars.title, "bold"))
