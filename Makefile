@@ -79,6 +79,7 @@ tools:
 	@scripts/packages g++=g++ clang=clang clang-format=clang-format \
 		arm-none-eabi-gcc='gcc-arm-none-eabi libnewlib-arm-none-eabi libstdc++-arm-none-eabi-newlib' \
 		qemu-system-arm=qemu-system-arm \
+		aarch64-linux-gnu-gcc='gcc-aarch64-linux-gnu libc6-dev-arm64-cross' qemu-aarch64=qemu-user \
 		ssh=openssh-client /usr/sbin/sshd=openssh-server
 
 test: tools lint

@@ -27,12 +27,22 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 @pytest.fixture(scope="session")
 def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with ``int8.tflite`` and ``float32.tflite`` of one tiny 3-class classifier."""
+    return made_models(tmp_path_factory.mktemp("tiny"), "ours")
+
+
+@pytest.fixture(scope="session")
+def foreign_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with RGB models as other tools make them: ``unit-`` (trained on 0 to 1) and
+    ``signed-`` (-1 to 1), each ``float32.tflite``, ``int8.tflite`` and ``uint8.tflite``."""
+    return made_models(tmp_path_factory.mktemp("foreign"), "foreign")
+
+
+def made_models(folder: Path, what: str) -> Path:
     if importlib.util.find_spec("tensorflow") is None:
-        pytest.skip("needs tensorflow to make the tiny model")
-    folder = tmp_path_factory.mktemp("tiny")
+        pytest.skip("needs tensorflow to make the tiny models")
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run(
-        [sys.executable, "-m", "tests.tiny_model", str(folder)],
+        [sys.executable, "-m", "tests.tiny_model", str(folder), what],
         cwd=REPOSITORY,
         env=environment,
         capture_output=True,

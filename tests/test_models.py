@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from edgecxr.cli.evaluate import tables
+from edgecxr.cli.evaluate import evaluation_parts
 from edgecxr.core.bundle import Bundle
+from edgecxr.core.table import plain
 from edgecxr.export.reader import read_tflite
 
 MODELS = Path(__file__).resolve().parent.parent / "models"
@@ -50,7 +51,7 @@ def test_the_recorded_figures_reach_the_floors(bundle: Bundle) -> None:
 
 def test_the_card_has_the_figures_of_the_manifest(bundle: Bundle) -> None:
     card = (bundle.folder / "README.md").read_text(encoding="utf-8")
-    assert tables(bundle.manifest.metrics["test"], markdown=True) in card
+    assert plain(evaluation_parts(bundle.manifest.metrics["test"]), markdown=True) in card
     assert "not a medical device" in card.lower()
 
 

@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import edgecxr
-from edgecxr.core.interpreter import Interpreter, Port, check_ports
+from edgecxr.core.interpreter import Interpreter, Port, check_ports, read_model
+from edgecxr.core.pixels import pixel_range
 from edgecxr.core.process import export_model, why_it_ended
 from edgecxr.errors import MissingPackageError, ModelError
 
@@ -61,6 +62,7 @@ class CompiledInterpreter(Interpreter):
             facts = export_model(model, out, "--format", "c", "--namespace", NAME)
             library = _build(compiler, out)
             self._library = ctypes.CDLL(str(library))
+        self.pixels = pixel_range(read_model(model))
         self.name, self.version, self.kernels = "compiled", edgecxr.__version__, "reference"
         self.arena_bytes = int(facts["arena_bytes"])
         self.input, self.output = check_ports([_port(facts["input"])], [_port(facts["output"])])
@@ -86,7 +88,7 @@ def _build(compiler: str, folder: Path) -> Path:
     entry, library = folder / "entry.c", folder / "model.so"
     entry.write_text(_ENTRY, encoding="utf-8")
     sources = [str(path) for path in sorted(folder.glob("*.c"))]
-    command = [compiler, "-std=c99", "-O2", "-fPIC", "-shared", *sources, "-o", str(library)]
+    command = [compiler, "-std=c99", "-O3", "-fPIC", "-shared", *sources, "-o", str(library)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S)
     if done.returncode != 0:
         raise ModelError(

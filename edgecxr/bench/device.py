@@ -77,13 +77,13 @@ class Device:
         """Send an image, run the model once, and read the scores.
 
         Args:
-            image: uint8 pixels, shape (height, width).
+            image: uint8 pixels, shape (height, width); a model of three channels gets them in each.
             warmup: inferences before the timed one; 0 for a device that keeps no image.
 
         Raises:
             DeviceError: if no good result comes in time; it says what came instead.
         """
-        pixels = image.tobytes()
+        pixels = np.repeat(image, self.info.input[2]).tobytes()
 
         def once() -> Inference:
             if self.info.db_raw:

@@ -95,12 +95,6 @@ class DeviceInfo(BaseModel):
     db_raw: bool = True
     demo_images: int | None = None
 
-    @property
-    def image_bytes(self) -> int:
-        """Pixels of an image; the board receives one byte for each."""
-        height, width, _ = self.input
-        return height * width
-
 
 class BoardDecision(BaseModel):
     """What a device makes of its own scores.

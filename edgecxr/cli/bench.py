@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgecxr.cli import common
+from edgecxr.cli import common, complete
 from edgecxr.cli.common import PrecisionName
+from edgecxr.cli.terminal import show
 
 if TYPE_CHECKING:
     from edgecxr.bench.host import Pictures, Settings
@@ -35,6 +36,7 @@ def bench(
             "a URL such as socket://localhost:5000, unix:PATH, emulator:BOARD, ssh:USER@HOST, or "
             "an .eim file. Repeatable.",
             show_default="host",
+            autocompletion=complete.device,
         ),
     ] = None,
     port: common.PortOption = None,
@@ -129,7 +131,7 @@ def bench(
     from edgecxr.bench.machine import describe_host, read_state, with_end
     from edgecxr.cli.devices import SSH, Wish, measure, resolve
     from edgecxr.core.bundle import Bundle
-    from edgecxr.core.result import bench_table
+    from edgecxr.core.result import bench_parts
     from edgecxr.errors import UsageError
 
     if as_json and markdown:
@@ -173,7 +175,7 @@ def bench(
     if as_json:
         common.print_json(result)
     else:
-        common.show(bench_table(result, markdown=markdown), common.TABLE)
+        show(bench_parts(result, markdown=markdown), markdown=markdown)
     _fail_if_incomplete(result.rows, [*missing, *wish.missing] if runtime else [])
     _fail_if_wrong(wrong)
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgecxr.cli import common
+from edgecxr.cli import common, complete
+from edgecxr.cli.terminal import show
+from edgecxr.core.table import Bar, Bars, Part, Table
 
 if TYPE_CHECKING:
     from edgecxr.core.board import Board, Fit, Need
@@ -33,7 +36,12 @@ def boards(
         ),
     ] = None,
     board: Annotated[
-        str | None, typer.Option(help="Only this board, with every detail.", show_default=False)
+        str | None,
+        typer.Option(
+            help="Only this board, with every detail.",
+            show_default=False,
+            autocompletion=complete.board,
+        ),
     ] = None,
     runtime: Annotated[
         RuntimeName, typer.Option(help="What runs the model on the board.")
@@ -68,7 +76,7 @@ def _fits(model: Path, chosen: list[Board]) -> list[Fit]:
 
     bundle = Bundle.open(model)
     fits: list[Fit] = []
-    for precision in ("int8", "float32"):
+    for precision in bundle.precisions or (bundle.default,):
         path = bundle.path(precision)
         try:
             arena = measure_arena(path).bytes_used
@@ -98,8 +106,6 @@ def _verdict(fit: Fit) -> str:
 
 
 def _print_all(chosen: list[Board], fits: list[Fit]) -> None:
-    from edgecxr.core.result import grid
-
     headers = ["board", "name", "core", "clock\nMHz", "flash", "RAM"]
     rows = [
         [
@@ -112,33 +118,52 @@ def _print_all(chosen: list[Board], fits: list[Fit]) -> None:
         ]
         for one in chosen
     ]
-    common.show(grid(headers, rows, text=3, markdown=False), common.TABLE)
-    typer.echo(
-        "\nclock, flash and RAM: what an application gets with the board's usual build."
-        "\n--board ID shows every detail, and where each figure is from."
-    )
-    if not fits:
-        return
-    precisions = list(dict.fromkeys(fit.precision for fit in fits))
-    verdicts = {(fit.board, fit.precision): _verdict(fit) for fit in fits}
-    rows = [[one.id, *(verdicts[one.id, precision] for precision in precisions)] for one in chosen]
-    typer.echo(f"\n{grid(['board', *precisions], rows, text=3, markdown=False)}")
-    _print_parts(fits)
+    parts: list[Part] = [
+        Table(headers, rows, text=3),
+        "clock, flash and RAM: what an application gets with the board's usual build."
+        "\n--board ID shows every detail, and where each figure is from.",
+    ]
+    if fits:
+        precisions = list(dict.fromkeys(fit.precision for fit in fits))
+        verdicts = {(fit.board, fit.precision): _verdict(fit) for fit in fits}
+        rows = [[one.id, *(verdicts[one.id, each] for each in precisions)] for one in chosen]
+        parts += [Table(["board", *precisions], rows, text=3), *_bars(fits), *_estimate(fits)]
+    show(parts)
 
 
-def _print_parts(fits: list[Fit]) -> None:
+def _bars(fits: list[Fit]) -> list[Part]:
+    """What int8 takes of each board."""
+    bars: dict[str, list[Bar]] = {"flash": [], "RAM": []}
+    for fit in fits:
+        for memory, need in (("flash", fit.flash), ("RAM", fit.ram)):
+            if fit.precision == "int8" and need is not None:
+                share = need.total / need.available
+                bars[memory].append(Bar(fit.board, share, f"{100 * share:.0f} %"))
+    return [
+        Bars(f"{memory} that int8 takes, of the board's", rows)
+        for memory, rows in bars.items()
+        if rows
+    ]
+
+
+def _estimate(fits: list[Fit]) -> list[Part]:
     from edgecxr.core.board import BASES
 
-    typer.echo(f"\nAn estimate for TFLM, made of these parts:\n\n{_parts(fits)}\n")
     used = {
         part.basis
         for fit in fits
         for need in (fit.flash, fit.ram)
         for part in (need.parts if need is not None else ())
     }
-    for basis, meaning in BASES.items():
-        if basis in used:
-            typer.echo(_item(basis, meaning, 11))
+    meanings = [(basis, text) for basis, text in BASES.items() if basis in used]
+    return ["An estimate for TFLM, made of these parts:", _parts(fits), _said(meanings, 11)]
+
+
+def _said(rows: Sequence[tuple[str, str]], indent: int, *, title: str = "") -> Table:
+    """Names and words, in plain text each in lines of its own column."""
+    lines = [title] if title else []
+    lines += [_item(f"  {name}" if title else name, text, indent) for name, text in rows]
+    return Table((title, "") if title else (), rows, text=2, plain="\n".join(lines))
 
 
 def _item(name: str, text: str, indent: int) -> str:
@@ -153,10 +178,8 @@ def _item(name: str, text: str, indent: int) -> str:
     )
 
 
-def _parts(fits: list[Fit]) -> str:
+def _parts(fits: list[Fit]) -> Table:
     """Every part of the estimates once, with its bytes per precision; what more share is first."""
-    from edgecxr.core.result import grid
-
     found: dict[tuple[str, str, str], dict[str, int]] = {}
     shared: Counter[tuple[str, str, str]] = Counter()
     for fit in fits:
@@ -173,7 +196,7 @@ def _parts(fits: list[Fit]) -> str:
         )
     ]
     headers = ["memory", "part", "basis", *(f"{precision}\nbytes" for precision in precisions)]
-    return grid(headers, rows, text=3, markdown=False)
+    return Table(headers, rows, text=3)
 
 
 def _print_one(board: Board, fits: list[Fit]) -> None:
@@ -181,7 +204,7 @@ def _print_one(board: Board, fits: list[Fit]) -> None:
     fpu = "no FPU" if board.fpu == "none" else f"{board.fpu}-precision FPU"
     has = [words for name, words in extras.items() if getattr(board, name)]
     emulator = f"qemu-system-arm -M {board.emulator}" if board.emulator else "none"
-    for what, value in (
+    known = (
         (board.id, board.name),
         ("chip", f"{board.mcu}: {', '.join([board.core, fpu, *has])}"),
         ("clock", f"{board.clock_hz / 1e6:g} MHz"),
@@ -192,18 +215,17 @@ def _print_one(board: Board, fits: list[Fit]) -> None:
         ("build", f"{board.build_system}, {board.build_target}"),
         ("flasher", board.flasher),
         ("emulator", emulator),
-    ):
-        typer.echo(_item(what, value, _INDENT))
-    typer.echo("\nSources")
-    for field, source in board.sources.items():
-        typer.echo(_item(f"  {field}", source, 24))
-    if not fits:
-        return
-    _print_parts(fits)
-    typer.echo()
-    for fit in fits:
-        for memory, need in (("flash", fit.flash), ("RAM", fit.ram)):
-            typer.echo(_sum(f"{fit.precision} {memory}", need))
+    )
+    sources = list(board.sources.items())
+    parts: list[Part] = [_said(known, _INDENT), _said(sources, 24, title="Sources")]
+    if fits:
+        sums = [
+            _sum(f"{fit.precision} {memory}", need)
+            for fit in fits
+            for memory, need in (("flash", fit.flash), ("RAM", fit.ram))
+        ]
+        parts += [*_bars(fits), *_estimate(fits), "\n".join(sums)]
+    show(parts)
 
 
 def _taken(board: Board) -> str:

@@ -11,6 +11,8 @@ import typer
 
 from edgecxr.cli import common
 from edgecxr.cli.images import load_for
+from edgecxr.cli.terminal import show
+from edgecxr.core.table import Part, Table
 
 if TYPE_CHECKING:
     from edgecxr.core.bundle import Bundle
@@ -58,7 +60,7 @@ def calibrate(
     if as_json:
         common.print_json({"model": str(model), **decision.model_dump(mode="json")})
     else:
-        typer.echo(decision_text(decision))
+        show(decision_parts(decision))
 
 
 def _chosen(bundle: Bundle, data: Path, wish: Wish, reading: Reading) -> Decision:
@@ -79,10 +81,8 @@ def _chosen(bundle: Bundle, data: Path, wish: Wish, reading: Reading) -> Decisio
     return choose(scores[0], scores[1], source.data.labels, wish, int8.output.scale)
 
 
-def decision_text(decision: Decision) -> str:
+def decision_parts(decision: Decision) -> list[Part]:
     """What was chosen and what it does on validation, as a table with a line above."""
-    from tabulate import tabulate
-
     from edgecxr.core.metrics import DecisionEvaluation
 
     both = (decision.float32, decision.int8)
@@ -96,19 +96,18 @@ def decision_text(decision: Decision) -> str:
         float32=decision.float32.validation,
         int8=decision.int8.validation,
     )
-    head = ["", "float32", "int8"]
-    table = tabulate([*chosen, *decision_rows(figures)], head, disable_numparse=True)
     aim = (
         f"an answer for {100 * decision.coverage:g} % of images"
         if decision.coverage is not None
         else f"at most {100 * (decision.max_error or 0):g} % wrong answers"
     )
-    return (
+    return [
         f"Chosen on {decision.images} validation images, for {aim} and for sets that hold the "
-        f"true class of {100 * decision.level:g} %:\n\n{table}\n\n"
+        f"true class of {100 * decision.level:g} %:",
+        Table(["", "float32", "int8"], [*chosen, *decision_rows(figures)], flush_left=True),
         "Measured on the same images, each judged by rules chosen without it "
-        f"({decision.folds} folds)."
-    )
+        f"({decision.folds} folds).",
+    ]
 
 
 def decision_rows(result: DecisionEvaluation) -> list[list[str]]:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edgecxr.cli import common
+from edgecxr.cli import common, complete
 from edgecxr.cli.common import PrecisionName
+from edgecxr.cli.terminal import show
 
 if TYPE_CHECKING:
     from edgecxr.bench.classify import Answer, Classifier
@@ -45,6 +46,7 @@ def classify(
         str | None,
         typer.Option(
             help="host, serial, a serial port, a URL, unix:PATH or emulator:BOARD.",
+            autocompletion=complete.device,
             show_default="host",
         ),
     ] = None,
@@ -254,7 +256,7 @@ def _show(results: Iterable[Classified], as_json: bool, level: float | None) -> 
         if as_json:
             typer.echo(result.model_dump_json())
         elif result.scores is not None:
-            common.show(text_of(result, result.scores, level), _STYLES)
+            show(text_of(result, result.scores, level), styles=_STYLES)
 
 
 def text_of(result: Classified, scores: dict[str, float], level: float | None) -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from enum import StrEnum
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from edgecxr.data.load import Reading
 
 LINE_EVERY_S = 5.0
-TABLE = {r"(?m)^.*\S(?=\n *[-─][-─ ]+$)": "bold", r"(?m)^ *[-─][-─ ]+$": "dim"}
-"""Styles for :func:`show`: the heading above a rule."""
 
 
 @dataclass
@@ -98,24 +96,6 @@ def print_json(value: Any) -> None:
     if hasattr(value, "model_dump"):
         value = value.model_dump(mode="json")
     typer.echo(json.dumps(value, indent=2, allow_nan=False))
-
-
-def show(text: str, styles: Mapping[str, str]) -> None:
-    """Print on stdout; where that is a terminal, in colour, unless ``NO_COLOR`` is set.
-
-    Args:
-        styles: from a regular expression to the rich style of what it finds.
-    """
-    if not sys.stdout.isatty():
-        typer.echo(text)
-        return
-    from rich.console import Console
-    from rich.text import Text
-
-    shown = Text(text)
-    for pattern, style in styles.items():
-        shown.highlight_regex(pattern, style)
-    Console(highlight=False).print(shown, soft_wrap=True)
 
 
 def note(text: str) -> None:

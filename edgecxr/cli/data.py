@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgecxr.cli import common, data_audit, data_pool
+from edgecxr.cli.terminal import show
+from edgecxr.core.table import Part, Table, facts
 
 if TYPE_CHECKING:
     from edgecxr.data.info import DatasetInfo, Range
@@ -51,7 +53,7 @@ def info(
     if as_json:
         common.print_json(found)
     else:
-        typer.echo(_text(found))
+        show(_parts(found))
 
 
 @app.command()
@@ -116,28 +118,23 @@ def cache_command(
         typer.echo(f"{sets_of} of decoded images in {folder}, {size / 1e6:,.1f} MB {what}")
 
 
-def _text(info: DatasetInfo) -> str:
-    from tabulate import tabulate
-
+def _parts(info: DatasetInfo) -> list[Part]:
     splits = list(info.counts)
     rows = [
-        [label, *numbers, sum(numbers)]
+        [label, *map(str, numbers), str(sum(numbers))]
         for label in info.labels
         for numbers in [[info.counts[split][label] for split in splits]]
     ]
     totals = [sum(info.counts[split].values()) for split in splits]
-    rows.append(["all images", *totals, info.images])
-    rows.append(["patients", *(info.patients[split] for split in splits), ""])
-    counts = tabulate(rows, headers=["class", *splits, "total"])
-    facts = tabulate(_facts(info), tablefmt="plain", disable_numparse=True)
+    rows.append(["all images", *map(str, totals), str(info.images)])
+    rows.append(["patients", *(str(info.patients[split]) for split in splits), ""])
     warnings = [f"Note: {text}." for text in info.warnings]
     listed = [f"  {bad.name}: {bad.reason}" for bad in info.unreadable]
     copies = [f"  {' = '.join(group)}" for group in info.copies]
     if copies:
         copies.insert(0, "Files with the same content:")
-    return "\n\n".join(
-        "\n".join(part) for part in ([counts], [facts], copies, [*warnings, *listed]) if part
-    )
+    lines = ["\n".join(part) for part in (copies, [*warnings, *listed]) if part]
+    return [Table(["class", *splits, "total"], rows), facts(_facts(info)), *lines]
 
 
 def _facts(info: DatasetInfo) -> list[tuple[str, str]]:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgecxr.cli import common
+from edgecxr.cli.terminal import show
+from edgecxr.core.table import Part, Table
 
 if TYPE_CHECKING:
     from edgecxr.data.audit.finding import AuditReport, Finding, SetSummary
@@ -60,7 +62,7 @@ def audit(
     if as_json:
         common.print_json(report)
     else:
-        typer.echo(_text(report))
+        show(_parts(report))
     high = sum(finding.severity == "high" for finding in report.findings)
     if strict and high:
         common.note(
@@ -70,8 +72,8 @@ def audit(
         raise typer.Exit(GateError.exit_code)
 
 
-def _text(report: AuditReport) -> str:
-    parts = [_about(each) for each in report.sets]
+def _parts(report: AuditReport) -> list[Part]:
+    parts: list[Part] = [_about(each) for each in report.sets]
     parts += [_finding(i, finding) for i, finding in enumerate(report.findings, 1)]
     if not report.findings:
         parts.append("Nothing was found. That does not prove that nothing is wrong.")
@@ -81,7 +83,7 @@ def _text(report: AuditReport) -> str:
         "than a network would. Images count as the same above a correlation of "
         f"{report.threshold:.2f} of their fine detail."
     )
-    return "\n\n".join(part for part in parts if part)
+    return parts
 
 
 def _about(each: SetSummary) -> str:
@@ -103,9 +105,7 @@ def _finding(number: int, finding: Finding) -> str:
     return "\n".join(lines)
 
 
-def _told(sets: list[SetSummary]) -> str:
-    from tabulate import tabulate
-
+def _told(sets: list[SetSummary]) -> Table:
     rows = []
     for name in sets[0].told:
         cells = [each.told.get(name) for each in sets]
@@ -123,4 +123,4 @@ def _told(sets: list[SetSummary]) -> str:
         )
     chances = [[told.chance for told in each.told.values() if told] for each in sets]
     rows.append(["chance", *(f"{100 * found[0]:.0f}" if found else "-" for found in chances)])
-    return tabulate(rows, ["class told from", *(each.name for each in sets)], disable_numparse=True)
+    return Table(["class told from", *(each.name for each in sets)], rows, flush_left=True)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgecxr.cli import common
+from edgecxr.cli.terminal import show
+from edgecxr.core.table import Part, Table
 
 if TYPE_CHECKING:
     from edgecxr.data.pool import PoolReport
@@ -77,20 +79,18 @@ def pool(
     if as_json:
         common.print_json(report)
     else:
-        typer.echo(_text(report))
+        show(_parts(report))
 
 
-def _text(report: PoolReport) -> str:
-    from tabulate import tabulate
-
-    counts = tabulate([*report.labels.items(), ("all images", report.images)], ["class", "images"])
-    lines = [
+def _parts(report: PoolReport) -> list[Part]:
+    counts = [*report.labels.items(), ("all images", report.images)]
+    parts: list[Part] = [
         f"{report.out}: {report.images} images of {report.patients} patients, away from "
         f"{report.target_images} images of {', '.join(report.away_from)}.",
-        "",
-        counts,
+        Table(["class", "images"], [[label, str(count)] for label, count in counts]),
     ]
     if report.left_out:
-        rows = [(count, reason) for reason, count in report.left_out.items()]
-        lines += ["", "Left out (--json lists them):", tabulate(rows, tablefmt="plain")]
-    return "\n".join(lines)
+        width = max(len(str(count)) for count in report.left_out.values())
+        rows = [f"{count:>{width}}  {reason}" for reason, count in report.left_out.items()]
+        parts.append("\n".join(["Left out (--json lists them):", *rows]))
+    return parts

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from edgecxr.cli import common
+from edgecxr.cli import common, complete
 
 LOOPBACK = "127.0.0.1"
 
@@ -30,6 +30,7 @@ def demo(
             help="A board beside this computer: serial, a serial port, a URL, unix:PATH or "
             "emulator:BOARD; several may be given.",
             show_default=False,
+            autocompletion=complete.device,
         ),
     ] = None,
     port: Annotated[

@@ -9,19 +9,24 @@ from typing import Annotated
 
 import typer
 
-from edgecxr.cli import common, devices
+from edgecxr.cli import common, complete, devices
 
 
 def emulate(
     board: Annotated[
-        str, typer.Option(help="A board that has an emulator, or host; see `edgecxr boards`.")
+        str,
+        typer.Option(
+            help="A board that has an emulator, or host; see `edgecxr boards`.",
+            autocompletion=complete.emulated,
+        ),
     ],
     model: Annotated[Path, typer.Option(metavar="BUNDLE", help="A bundle folder.")] = Path(
         "models/cxr3"
     ),
     precision: Annotated[
-        common.PrecisionName, typer.Option(help="Which of its models.")
-    ] = common.PrecisionName.int8,
+        common.PrecisionName | None,
+        typer.Option(help="Which of its models; int8 if there is one.", show_default=False),
+    ] = None,
     icount: Annotated[
         bool,
         typer.Option(
@@ -43,8 +48,9 @@ def emulate(
     devices.check_emulator(board)
     bundle = Bundle.open(model)
     with tempfile.TemporaryDirectory(prefix="edgecxr-") as folder:
-        common.note(f"Building {bundle.manifest.name} ({precision.value}) for {board} …")
-        image = build(bundle, board, precision=precision.value, folder=Path(folder))
+        kind = precision.value if precision else bundle.default
+        common.note(f"Building {bundle.manifest.name} ({kind}) for {board} …")
+        image = build(bundle, board, precision=kind, folder=Path(folder))
         if image.flash_bytes is not None and image.ram_bytes is not None:
             common.note(
                 f"{image.flash_bytes:,} bytes of flash, {image.ram_bytes:,} bytes of RAM "

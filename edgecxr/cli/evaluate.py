@@ -12,6 +12,8 @@ import typer
 from edgecxr.cli import common
 from edgecxr.cli.calibrate import decision_rows, percent
 from edgecxr.cli.images import count_read, load_for
+from edgecxr.cli.terminal import show
+from edgecxr.core.table import Bar, Bars, Part, Table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from edgecxr.core.metrics import Evaluation, Figures
     from edgecxr.data.cache import LoadedDataset
     from edgecxr.data.load import Reading
+
+PRECISIONS = ("float32", "int8")
 
 
 def evaluate(
@@ -54,7 +58,7 @@ def evaluate(
     if bundle.manifest.synthetic_data:
         typer.echo("SYNTHETIC data: these figures say nothing about X-rays.\n")
     typer.echo(f"{bundle.manifest.name} on {result.images} images of '{result.split}'\n")
-    common.show(tables(result, markdown=markdown), common.TABLE)
+    show(evaluation_parts(result), markdown=markdown)
     if bundle.manifest.decision is None:
         typer.echo("\nNo rule says when this bundle is uncertain: `edgecxr calibrate` chooses one.")
     times = "once" if reads == 1 else f"{reads} times"
@@ -91,7 +95,7 @@ def try_both(bundle: Bundle, data: Path, split: str, reading: Reading) -> Tried:
     source = load_for(bundle, data, split, reading)
     reads = count_read(bundle, split, source.fingerprint)
     scores = []
-    for name, interpreter in zip(("float32", "int8"), interpreters, strict=True):
+    for name, interpreter in zip(PRECISIONS, interpreters, strict=True):
         with common.progress_bar(f"Evaluating {name}", len(source.data.labels)) as advance:
             scores.append(interpreter.scores(source.data.images, advance=advance))
     truth, decision = source.data.labels, bundle.manifest.decision
@@ -111,14 +115,11 @@ def try_both(bundle: Bundle, data: Path, split: str, reading: Reading) -> Tried:
     return Tried(source.data, scores[0], scores[1], result, reads)
 
 
-def tables(result: Evaluation, *, markdown: bool = False) -> str:
-    """An evaluation as text: figures, a confusion matrix each, baselines, comparison, verdict,
+def evaluation_parts(result: Evaluation) -> list[Part]:
+    """An evaluation to show: figures, a confusion matrix each, baselines, comparison, verdict,
     and what the bundle's rules do."""
-    from tabulate import tabulate
-
     from edgecxr.core.metrics import only_answer
 
-    style = "github" if markdown else "simple"
     both = (result.float32, result.int8)
     rows = [
         ["accuracy (95 % Wilson)", *(percent(f.accuracy, f.accuracy_ci95) for f in both)],
@@ -126,15 +127,14 @@ def tables(result: Evaluation, *, markdown: bool = False) -> str:
         ["macro F1", *(f"{f.macro_f1:.3f}" for f in both)],
         ["AUC, one against rest", *("–" if f.auc is None else f"{f.auc:.3f}" for f in both)],
     ]
-    parts = [tabulate(rows, ["", "float32", "int8"], tablefmt=style, disable_numparse=True)]
-    for name, one in zip(("float32", "int8"), both, strict=True):
+    parts: list[Part] = [Table(["", "float32", "int8"], rows, flush_left=True)]
+    for name, one in zip(PRECISIONS, both, strict=True):
         parts.append(f"{name}: rows are the truth, columns what the model says")
-        parts.append(
-            tabulate(_class_rows(one), _class_headers(one), tablefmt=style, disable_numparse=True)
-        )
+        parts.append(Table(_class_headers(one), _class_rows(one), flush_left=True))
         only = only_answer(one)
         if only is not None:
             parts.append(f"Note: {name} says {only} of every image; it has learnt nothing yet.")
+    parts.append(_sensitivities(result))
     base = result.baselines
     parts.append(
         f"Without a picture: always {base.majority_label} {percent(base.majority_accuracy)}, "
@@ -148,10 +148,19 @@ def tables(result: Evaluation, *, markdown: bool = False) -> str:
     if result.decision is not None:
         shown = decision_rows(result.decision)
         parts.append(_optimism(result.split))
-        parts.append(
-            tabulate(shown, ["", "float32", "int8"], tablefmt=style, disable_numparse=True)
-        )
-    return "\n\n".join(parts)
+        parts.append(Table(["", "float32", "int8"], shown, flush_left=True))
+    return parts
+
+
+def _sensitivities(result: Evaluation) -> Bars:
+    pairs = zip(result.float32.classes, result.int8.classes, strict=True)
+    found = [(c, name) for pair in pairs for c, name in zip(pair, PRECISIONS, strict=True)]
+    bars = [
+        Bar(f"{c.label}, {name}", c.sensitivity, percent(c.sensitivity))
+        for c, name in found
+        if c.sensitivity is not None
+    ]
+    return Bars("Sensitivity", bars)
 
 
 def _optimism(split: str) -> str:

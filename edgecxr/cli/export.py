@@ -15,6 +15,9 @@ from edgecxr.cli.common import (
     PrecisionName,
     print_json,
 )
+from edgecxr.cli.terminal import show
+from edgecxr.core import table
+from edgecxr.core.table import Table
 from edgecxr.deploy.build_eim import MACHINES
 from edgecxr.export.formats import (
     DEFAULT_NAMESPACE,
@@ -153,10 +156,8 @@ def _print(facts: dict[str, Any], result: Export) -> None:
     ]
     if facts["synthetic_data"]:
         rows.append(("data", "synthetic: to try the tool, not for use"))
-    width = max(len(what) for what, _ in rows) + 2
-    for what, value in rows:
-        typer.echo(f"{what:<{width}}{value}")
-    typer.echo(f"\n{facts['out']}")
-    for file in facts["files"]:
-        typer.echo(f"  {file['path']:<{width + 10}}{file['bytes']:>10,} bytes")
-    typer.echo(f"\nNext: {result.next_step}.")
+    width = max(len(what) for what, _ in rows) + 12
+    files = [(file["path"], f"{file['bytes']:,}") for file in facts["files"]]
+    lines = [f"  {path:<{width}}{size:>10} bytes" for path, size in files]
+    written = Table((facts["out"], "bytes"), files, plain="\n".join([facts["out"], *lines]))
+    show([table.facts(rows), written, f"Next: {result.next_step}."])

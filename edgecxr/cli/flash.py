@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edgecxr.cli import common
+from edgecxr.cli import common, complete
 
 if TYPE_CHECKING:
     from edgecxr.bench.protocol import DeviceInfo
@@ -27,13 +27,17 @@ _POLL_S = 0.25
 
 
 def flash(
-    board: Annotated[str, typer.Option(help="A board; see `edgecxr boards`.")],
+    board: Annotated[
+        str,
+        typer.Option(help="A board; see `edgecxr boards`.", autocompletion=complete.board),
+    ],
     model: Annotated[Path, typer.Option(metavar="BUNDLE", help="A bundle folder.")] = Path(
         "models/cxr3"
     ),
     precision: Annotated[
-        common.PrecisionName, typer.Option(help="Which of its models.")
-    ] = common.PrecisionName.int8,
+        common.PrecisionName | None,
+        typer.Option(help="Which of its models; int8 if there is one.", show_default=False),
+    ] = None,
     runtime: Annotated[
         common.RuntimeName, typer.Option(help="What runs the model on the board.")
     ] = common.RuntimeName.compiled,
@@ -87,13 +91,12 @@ def flash(
     if out is not None and out.exists():
         raise OutputError(f"{out} is there already, expected a new folder for --out; name another")
     bundle = Bundle.open(model)
-    name = f"{bundle.manifest.name} in {bundle.path(precision.value).stem}"
+    kind = precision.value if precision else bundle.default
+    name = f"{bundle.manifest.name} in {bundle.path(kind).stem}"
     target, why_not = _target(way, chosen, dry_run)
     with nullcontext(out) if out else tempfile.TemporaryDirectory(prefix="edgecxr-") as folder:
         common.note(f"Building {name} for {chosen.name} …")
-        image = build(
-            bundle, board, precision=precision.value, runtime=runtime.value, folder=Path(folder)
-        )
+        image = build(bundle, board, precision=kind, runtime=runtime.value, folder=Path(folder))
         check_fits(chosen, image, name)
         report = _report(chosen, bundle, image, way.steps(image, target), target)
         if not as_json:

@@ -11,15 +11,18 @@ import typer
 from edgecxr.cli import common
 
 if TYPE_CHECKING:
-    from edgecxr.core.bundle import Manifest
+    from edgecxr.core.bundle import Imported, Manifest
     from edgecxr.core.interpreter import Interpreter
+    from edgecxr.core.pixels import PixelRange
     from edgecxr.core.preprocess import Preprocessing
 
 RESIZE = "squash"
 
 
 def import_model(
-    model: Annotated[Path, typer.Argument(metavar="FILE.tflite", help="An int8 or float32 model.")],
+    model: Annotated[
+        Path, typer.Argument(metavar="FILE.tflite", help="An int8, uint8 or float32 one.")
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="The bundle to write.")],
     labels: Annotated[
         str,
@@ -35,45 +38,59 @@ def import_model(
             "reflect-pad, as in the tool that it came from."
         ),
     ] = RESIZE,
+    input_range: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RANGE",
+            help="Which numbers the model was trained on where pixels are 0 to 255: 0..1 (Edge "
+            "Impulse), -1..1 (Teachable Machine) or 0..255. Needed for float32; an int8 model says "
+            "it by its quantization.",
+        ),
+    ] = None,
     force: common.ForceOption = False,
     as_json: common.JsonOption = False,
 ) -> None:
     """Check a model from elsewhere (Edge Impulse, Teachable Machine, …) and make a bundle of it.
 
-    export, flash, bench, classify and run then work on it. An int8 input says by its quantization
-    which range pixels have: 0 to 1, 0 to 255 or -1 to 1. A float32 input says nothing, so it must
-    take (pixel - 128) / 128, which -1 to 1 is.
+    export, flash, bench and classify then work on it. A gray image goes into all three channels of
+    an RGB model. A model that takes uint8 gets int8 ends, with the same scores.
     """
-    from edgecxr.core.bundle import write_manifest
-    from edgecxr.core.files import new_folder, refuse_existing, write_atomic
-    from edgecxr.core.interpreter import open_interpreter
+    from edgecxr.core.bundle import Imported, write_manifest
+    from edgecxr.core.files import new_folder, refuse_existing, sha256, write_atomic
+    from edgecxr.core.interpreter import open_interpreter, read_model
     from edgecxr.core.preprocess import Preprocessing
-    from edgecxr.export.source import open_source
+    from edgecxr.export.foreign import adapt
+    from edgecxr.export.reader import read_tflite
 
     refuse_existing(out, force, mark="manifest.json")
-    source = open_source(model)
-    interpreter = open_interpreter(source.data, kernels="reference")
+    pixels, given = _range(input_range), read_model(model)
+    data = adapt(given, pixels)
+    graph = read_tflite(data)
+    interpreter = open_interpreter(data, kernels="reference")
+    _check_range(model, interpreter)
     names = _labels(labels, interpreter.classes)
     _, height, width, channels = interpreter.input.shape
     _check_channels(model, channels)
     steps = Preprocessing.of(resize, height=height, width=width)
-    manifest = _manifest(out.name, model, source.data, names, interpreter, steps)
+    origin = Imported(file=model.name, sha256=sha256(given), input_range=interpreter.pixels)
+    manifest = _manifest(out.name, origin, data, names, interpreter, steps)
     with new_folder(out, force=force, mark="manifest.json") as folder:
-        write_atomic(folder / f"{interpreter.precision}.tflite", source.data)
+        write_atomic(folder / f"{interpreter.precision}.tflite", data)
         write_manifest(folder, manifest)
     facts = {
         "out": str(out),
         "precision": interpreter.precision,
         "labels": list(names),
         "input": [height, width, channels],
-        "operators": list(source.graph.op_names),
-        "sha256": source.graph.sha256,
+        "input_range": interpreter.pixels,
+        "operators": list(graph.op_names),
+        "sha256": graph.sha256,
     }
     if as_json:
         common.print_json(facts)
         return
     typer.echo(f"{out}: {interpreter.precision}, {width}×{height}×{channels}, {', '.join(names)}")
-    typer.echo(f"operators {', '.join(source.graph.op_names)}")
+    typer.echo(f"operators {', '.join(graph.op_names)}")
     typer.echo(f"\nNext: measure it, `edgecxr bench {out} --data IMAGES`.")
 
 
@@ -94,6 +111,28 @@ def _labels(text: str, classes: int) -> tuple[str, ...]:
     return names
 
 
+def _range(text: str | None) -> PixelRange | None:
+    from edgecxr.core.pixels import RANGES
+    from edgecxr.errors import UsageError
+
+    for known in RANGES:
+        if text == known:
+            return known
+    if text is not None:
+        raise UsageError(f"expected {', '.join(RANGES)} for --input-range, found {text}")
+    return None
+
+
+def _check_range(model: Path, interpreter: Interpreter) -> None:
+    from edgecxr.errors import UsageError
+
+    if interpreter.precision == "float32" and interpreter.pixels is None:
+        raise UsageError(
+            f"{model} takes float32, which does not say what it was trained on; give --input-range "
+            "0..1 (Edge Impulse), -1..1 (Teachable Machine, Keras' MobileNet) or 0..255"
+        )
+
+
 def _check_channels(model: Path, channels: int) -> None:
     from edgecxr.errors import ModelError
 
@@ -106,14 +145,14 @@ def _check_channels(model: Path, channels: int) -> None:
 
 def _manifest(
     name: str,
-    model: Path,
+    origin: Imported,
     data: bytes,
     labels: tuple[str, ...],
     interpreter: Interpreter,
     steps: Preprocessing,
 ) -> Manifest:
     from edgecxr import __version__
-    from edgecxr.core.bundle import FILES, FileRecord, Imported, InputShape, Manifest
+    from edgecxr.core.bundle import FILES, FileRecord, InputShape, Manifest
     from edgecxr.core.files import sha256
 
     _, height, width, channels = interpreter.input.shape
@@ -127,7 +166,7 @@ def _manifest(
         synthetic_data=False,
         architecture=None,
         training=None,
-        imported=Imported(file=model.name, sha256=digest),
+        imported=origin,
         tools={"edgecxr": __version__, interpreter.name: interpreter.version},
         files={kind: FileRecord(path=FILES[kind], size=len(data), sha256=digest)},
     )

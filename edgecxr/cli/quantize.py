@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgecxr.cli import common
-from edgecxr.cli.calibrate import decision_text
+from edgecxr.cli.calibrate import decision_parts
 from edgecxr.cli.images import load_for
+from edgecxr.cli.terminal import show
 
 if TYPE_CHECKING:
     from edgecxr.training.quantize import Quantized
@@ -97,4 +98,5 @@ def _report(result: Quantized, as_json: bool) -> None:
     if manifest.decision is None:
         common.note('Note: too few validation images to choose when to say "uncertain".')
     else:
-        typer.echo(f"\n{decision_text(manifest.decision)}")
+        typer.echo()
+        show(decision_parts(manifest.decision))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from edgecxr.core.board import Fit
     from edgecxr.core.bundle import Bundle
     from edgecxr.data.load import Reading
-    from edgecxr.report.inputs import Inputs
+    from edgecxr.report.about import About
     from edgecxr.report.seen import Seen
 
 _VERSIONS = ("edgecxr", "jinja2", "matplotlib", "numpy", "scikit-learn")
@@ -35,9 +36,10 @@ def report(
     ] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a short form.")] = False,
     data: Annotated[
-        Path | None,
+        list[Path] | None,
         typer.Option(
-            help="The bundle's images, a folder or a CSV file: adds curves, features, mistakes.",
+            help="The bundle's images, a folder or a CSV file: adds curves, features, mistakes. "
+            "With several bundles once for all, or once for each in their order.",
             show_default=False,
         ),
     ] = None,
@@ -59,49 +61,52 @@ def report(
     from edgecxr.errors import UsageError
     from edgecxr.report import page
     from edgecxr.report.inputs import read_inputs
+    from edgecxr.report.subjects import subjects
 
     if html is None and not markdown:
         raise UsageError("expected --html FILE or --markdown, found neither; give one or both")
     if html is not None:
         refuse_existing(html, force)
     inputs = read_inputs(results)
-    seen = None
-    if data is not None:
-        if inputs.card is None:
-            raise UsageError("expected a bundle with --data, found none; name its folder too")
-        reading = common.reading(cache, None, skip_unreadable)
-        seen = _seen(inputs.card.bundle, data, split, reading, features=html is not None)
-    words = _command(results, html, data, split, markdown=markdown, no_images=no_images)
+    bundles = [card.bundle for card in inputs.cards]
+    sets = _sets(bundles, data or [])
+    reading = common.reading(cache, None, skip_unreadable)
     wanted = page.Wanted(
-        command=words,
+        command=_command(results, html, data or [], split, markdown=markdown, no_images=no_images),
         versions=_versions(),
-        seen=seen,
+        about=[
+            _about(bundle, source, split, reading, whole=html is not None)
+            for bundle, source in zip(bundles, sets, strict=True)
+        ],
         images=not no_images,
-        fits=_fits(inputs) if html is not None else (),
     )
     if html is not None:
         write_atomic(html, page.html(inputs, wanted))
     if as_json:
-        found = inputs.evaluation or (seen.evaluation if seen else None)
+        about = [subject.evaluation for subject in subjects(inputs)]
+        seen = [each.seen.evaluation if each.seen else None for each in wanted.about]
+        found = [one or other for one, other in zip_longest(about, seen)]
+        shown = [each.model_dump(mode="json") if each else None for each in found]
         common.print_json(
             {
                 "html": None if html is None else str(html),
                 "bytes": None if html is None else html.stat().st_size,
-                "evaluation": found.model_dump(mode="json") if found else None,
+                "evaluation": shown[0],
+                "evaluations": shown,
             }
         )
     elif markdown:
         typer.echo(page.markdown(inputs, wanted), nl=False)
     elif html is not None:
         typer.echo(f"{html}: {html.stat().st_size:,} bytes")
-        if seen is not None and not no_images:
+        if data and not no_images:
             typer.echo("It contains images of the data set; --no-images leaves them out.")
 
 
 def _command(
     results: list[Path],
     html: Path | None,
-    data: Path | None,
+    data: list[Path],
     split: str,
     *,
     markdown: bool,
@@ -110,7 +115,8 @@ def _command(
     words = ["edgecxr", "report", *map(str, results)]
     words += ["--html", str(html)] if html else []
     words += ["--markdown"] if markdown else []
-    words += ["--data", str(data), "--split", split] if data else []
+    words += [word for source in data for word in ("--data", str(source))]
+    words += ["--split", split] if data else []
     return words + (["--no-images"] if no_images else [])
 
 
@@ -128,15 +134,45 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _fits(inputs: Inputs) -> list[Fit]:
+def _sets(bundles: list[Bundle], data: list[Path]) -> list[Path | None]:
+    """The images of each bundle."""
+    from edgecxr.errors import UsageError
+
+    if data and not bundles:
+        raise UsageError("expected a bundle with --data, found none; name its folder too")
+    if len(data) in (0, 1):
+        return [data[0] if data else None] * len(bundles)
+    if len(data) != len(bundles):
+        raise UsageError(
+            f"expected --data once, or once for each of the {len(bundles)} bundles, found it "
+            f"{len(data)} times; give the images of each bundle in their order"
+        )
+    return list(data)
+
+
+def _about(
+    bundle: Bundle, data: Path | None, split: str, reading: Reading, *, whole: bool
+) -> About:
+    """``whole``: with what only the page shows."""
+    from edgecxr.cli.repeat import commands
+    from edgecxr.report.about import About
+
+    return About(
+        seen=_seen(bundle, data, split, reading, features=whole) if data else None,
+        fits=_fits(bundle) if whole else (),
+        commands=commands(bundle.manifest),
+    )
+
+
+def _fits(bundle: Bundle) -> list[Fit]:
     """Estimates for every board, if TFLM is here to measure the arena."""
     from edgecxr.core.board import boards, fit_tflm
     from edgecxr.core.tflm import measure_arena
     from edgecxr.errors import MissingPackageError
 
-    if inputs.card is None or "int8" not in inputs.card.bundle.manifest.files:
+    if "int8" not in bundle.manifest.files:
         return []
-    path = inputs.card.bundle.path("int8")
+    path = bundle.path("int8")
     try:
         arena: int | None = measure_arena(path).bytes_used
     except MissingPackageError as error:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgecxr.cli import common
+from edgecxr.cli.terminal import show
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from edgecxr.recipes.recipe import Recipe, Setting
     from edgecxr.recipes.rows import Row
@@ -105,11 +106,14 @@ def reproduce(
     runs = [_run_of(one, wanted, data_root, work, range(1, seeds + 1), cache) for one in chosen]
     for run in runs:
         _check_same(run, work)
-    done = _do([t for run in runs for t in run.trials], work, Workers(workers, address))
+    at_once = Workers(workers, address)
+    done = _do([run.pool for run in runs if run.pool], work, at_once)
+    ready = [run for run in runs if run.started(done)]
+    done |= _do([trial for run in ready for trial in run.trials], work, at_once)
     rows = [
         _row(run, [done[trial.name] for trial in run.trials], work)
-        for run in runs
-        if not any(done[trial.name].error for trial in run.trials)
+        for run in ready
+        if run.whole(done)
     ]
     _report(rows, results or work / "papers.json", page, as_json)
     if any(result.error for result in done.values()):
@@ -144,7 +148,9 @@ def check_options(recipe: Recipe) -> None:
 
     commands = typer.main.get_group(app).commands
     smaller = recipe.reduced.train if recipe.reduced else {}
-    for command, options in (("train", {**recipe.train, **smaller}), ("quantize", recipe.quantize)):
+    first = recipe.pool.train if recipe.pool else {}
+    all_of_train = {**recipe.train, **smaller, **first}
+    for command, options in (("train", all_of_train), ("quantize", recipe.quantize)):
         known = {name for parameter in commands[command].params for name in parameter.opts}
         for name in options:
             if f"--{name}" not in known:
@@ -156,12 +162,20 @@ def check_options(recipe: Recipe) -> None:
 
 @dataclass(frozen=True)
 class Run:
-    """One recipe in one setting: its images, and a trial for each seed."""
+    """One recipe in one setting: its images, what comes first, and a trial for each seed."""
 
     recipe: Recipe
     setting: Setting
     source: Source
+    pool: Trial | None
     trials: tuple[Trial, ...]
+
+    def started(self, done: Mapping[str, TrialResult]) -> bool:
+        """Whether the seeds have what they start from."""
+        return self.pool is None or not done[self.pool.name].error
+
+    def whole(self, done: Mapping[str, TrialResult]) -> bool:
+        return all(each.name in done and not done[each.name].error for each in self.trials)
 
 
 def _run_of(
@@ -179,20 +193,54 @@ def _run_of(
     setting: Setting = "full" if wanted == "reduced" and not recipe.reduced else wanted
     name = recipe.name if setting == "full" else f"{recipe.name}-{setting}"
     source = _source(recipe, setting, data_root, work, work / "images" / name, cache)
+    pool = _pool_trial(recipe, name, source, data_root, cache) if setting != "quick" else None
+    start = ("--init", str(work / pool.name)) if pool else ()
     trials = tuple(
         Trial(
             name=f"{name}-seed-{seed}",
             setting=name,
             seed=seed,
             data=source.path,
-            train=arguments(recipe.options(setting)),
+            train=(*arguments(recipe.options(setting)), *start),
             quantize=arguments(recipe.quantize),
-            reading=("--cache", str(cache.resolve())) if cache else (),
+            reading=_reading(cache),
             test=True,
         )
         for seed in seeds
     )
-    return Run(recipe, setting, source, trials)
+    return Run(recipe, setting, source, pool, trials)
+
+
+def _reading(cache: Path | None) -> tuple[str, ...]:
+    return ("--cache", str(cache.resolve())) if cache else ()
+
+
+def _pool_trial(
+    recipe: Recipe, name: str, source: Source, data_root: Path | None, cache: Path | None
+) -> Trial | None:
+    """The pre-training, if the recipe has one; its test split does not exist."""
+    from edgecxr.data.cache import default_cache_dir
+    from edgecxr.recipes.recipe import arguments
+    from edgecxr.recipes.source import lay_out_pool
+    from edgecxr.sweep.trial import Trial
+
+    if recipe.pool is None or data_root is None:
+        return None
+    listed = lay_out_pool(
+        recipe.pool,
+        data_root,
+        source.path.parent,
+        cache_dir=cache or default_cache_dir(),
+        progress=common.progress_bar,
+    )
+    return Trial(
+        name=f"{name}-pool",
+        setting=name,
+        seed=1,
+        data=listed,
+        train=arguments(recipe.pool.train),
+        reading=_reading(cache),
+    )
 
 
 def _check_same(run: Run, work: Path) -> None:
@@ -204,9 +252,9 @@ def _check_same(run: Run, work: Path) -> None:
     from edgecxr.core.files import sha256, write_atomic
     from edgecxr.errors import UsageError
 
-    listed = sha256(run.source.path) if run.source.path.is_file() else "phantoms"
-    for trial in run.trials:
-        options = " ".join((*trial.train, "|", *trial.quantize))
+    for trial in (run.pool, *run.trials) if run.pool else run.trials:
+        listed = sha256(trial.data) if trial.data.is_file() else "phantoms"
+        options = " ".join((*trial.train, "|", *trial.quantize)).replace(f"{work}/", "")
         wanted = f"{options}\nimages {listed}\n"
         path = work / f"{trial.name}.settings"
         if path.exists() and path.read_text(encoding="utf-8") != wanted:
@@ -234,7 +282,7 @@ def _source(
     if data_root is None:
         raise UsageError(
             f"recipe {recipe.name} needs images: give the folder that holds "
-            f"{', '.join(recipe.images.folders)} with --data-root, or try it with --quick"
+            f"{', '.join(recipe.folders)} with --data-root, or try it with --quick"
         )
     source = lay_out(
         recipe.images,
@@ -258,10 +306,10 @@ def _do(trials: Sequence[Trial], work: Path, workers: Workers) -> dict[str, Tria
     from edgecxr.sweep.run import run_trials
     from edgecxr.sweep.trial import run_trial
 
-    if workers.address or (workers.count or 1) > 1:
+    if trials and (workers.address or (workers.count or 1) > 1):
         with watching() as on_event:
             return {each.name: each for each in run_trials(trials, work, workers, on_event)}
-    done = {}
+    done: dict[str, TrialResult] = {}
     for number, trial in enumerate(trials, start=1):
         common.note(f"{trial.name} ({number} of {len(trials)}); see {trial.name}.log")
         done[trial.name] = run_trial(trial, work, home=Path.cwd())
@@ -305,4 +353,4 @@ def _show(recipes: Sequence[Recipe], as_json: bool) -> None:
     if as_json:
         common.print_json({"recipes": [one.model_dump(mode="json") for one in recipes]})
     else:
-        typer.echo(table.listing(recipes))
+        show(table.listing(recipes))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgecxr.cli import common
+from edgecxr.cli.terminal import show
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -103,7 +104,7 @@ def sweep(
     else:
         from edgecxr.cli.sweep_view import report
 
-        typer.echo(report(result, out))
+        show(report(result, out))
     _fail_if_incomplete(result.results)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from edgecxr.cli import common
+from edgecxr.core.table import Part, Table
 
 if TYPE_CHECKING:
     from edgecxr.core.evidence import Evidence, PrecisionSpread, Spread
@@ -142,12 +143,12 @@ def _rows(progress: Mapping[str, Progress], room: int) -> Any:
     return table
 
 
-def report(result: SweepResult, out: Path) -> str:
+def report(result: SweepResult, out: Path) -> list[Part]:
     """The settings with their figures over the seeds, best first."""
     files = f"Bundles, logs and sweep.json are in {out}."
     if not result.summary:
-        return files
-    parts = [_settings_table(result, "validation")]
+        return [files]
+    parts: list[Part] = [_settings_table(result, "validation")]
     if any(one.test for one in result.summary):
         parts.append(_settings_table(result, "test"))
     parts.append(
@@ -155,12 +156,10 @@ def report(result: SweepResult, out: Path) -> str:
         "of one seed are a pair. Last column: the 95 % interval of their difference of accuracy,\n"
         "over images."
     )
-    return "\n\n".join([*parts, files])
+    return [*parts, files]
 
 
-def _settings_table(result: SweepResult, split: str) -> str:
-    from edgecxr.core.result import grid
-
+def _settings_table(result: SweepResult, split: str) -> Table:
     rows = []
     for one in result.summary:
         found: Evidence | None = getattr(one, split)
@@ -172,7 +171,7 @@ def _settings_table(result: SweepResult, split: str) -> str:
             over_images = f"{low} to {high}"
             rows.append(["", "", "int8 − float32", *_cells(found.difference, "+"), over_images])
     headers = [split, "seeds", "", "accuracy %", "balanced accuracy %", "AUC", "over images"]
-    return grid(headers, rows, text=3, markdown=False)
+    return Table(headers, rows, text=3)
 
 
 def _cells(figures: PrecisionSpread, sign: str) -> list[str]:

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from edgecxr.core.decision import Decision, Rule, Verdict, decide
 from edgecxr.core.files import locked, sha256, write_atomic, write_together
 from edgecxr.core.metrics import Evaluation
+from edgecxr.core.pixels import PixelRange
 from edgecxr.core.preprocess import Preprocessing
 from edgecxr.core.quant import dequantize
 from edgecxr.errors import BundleError
@@ -89,10 +90,17 @@ class QuantizationRecord(_Strict):
 
 
 class Imported(_Strict):
-    """Where a bundle that was not trained here came from: the file's name and its SHA-256."""
+    """Where a bundle that was not trained here came from.
+
+    Attributes:
+        file, sha256: of the file as it was given. The bundle's own differs if the range of its
+            pixels was written into it, or if it took uint8.
+        input_range: of the pixels, as it was given; the file in the bundle says it too.
+    """
 
     file: str
     sha256: str
+    input_range: PixelRange | None = None
 
 
 class FileRecord(_Strict):

@@ -168,8 +168,8 @@ def _decoded(header: Dataset) -> NDArray[Any]:
             "install it with: pip install python-gdcm"
         )
     with _quoting_nothing(
-        f"its pixels ({syntax.name}) are damaged or cut off, or need another plugin of pydicom, "
-        "such as: pip install python-gdcm"
+        f"its pixels ({syntax.name}) are damaged or cut off, or need another plugin of pydicom: "
+        "pip install python-gdcm, or pylibjpeg and pylibjpeg-libjpeg for 12-bit lossy JPEG"
     ):
         values, _ = decoder.as_array(header, index=0)
     if values.shape != (header.Rows, header.Columns):

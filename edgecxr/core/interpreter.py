@@ -19,6 +19,7 @@ from typing import Any, Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecxr.core.pixels import PixelRange, pixel_range, pixel_reals
 from edgecxr.core.quant import dequantize, pixel_values
 from edgecxr.core.quiet import native_output_hidden
 from edgecxr.errors import MissingPackageError, ModelError
@@ -62,6 +63,7 @@ class Interpreter(ABC):
         version: its version.
         kernels: "optimized", or "reference" where results are the same on every machine.
         precision: "int8" or "float32", from the input tensor.
+        pixels: the range of pixels that the file names; None if it names none.
         arena_bytes: of the memory that it computes in, where that is planned before it runs.
     """
 
@@ -70,6 +72,7 @@ class Interpreter(ABC):
     kernels: Kernels
     input: Port
     output: Port
+    pixels: PixelRange | None = None
     arena_bytes: int | None = None
 
     @abstractmethod
@@ -91,8 +94,9 @@ class Interpreter(ABC):
     def encode(self, images: NDArray[np.uint8]) -> NDArray[Any]:
         """uint8 pixels to the input's dtype, shape (N, H, W, channels).
 
-        float32 is (pixel - 128)/128. int8 is what ``quant.pixel_values`` says, which is pixel - 128
-        exactly when the scale is 1/128 and the zero point 0.
+        float32 is what ``pixel_reals`` says, (pixel - 128)/128 if the file names no range. int8 is
+        what ``quant.pixel_values`` says, which is pixel - 128 exactly when it names none, the scale
+        is 1/128 and the zero point 0.
 
         Args:
             images: gray, shape (N, H, W), of which a model with several channels gets the value in
@@ -110,8 +114,9 @@ class Interpreter(ABC):
                 f"{images.shape}; load them with the preprocessing of the model's bundle"
             )
         if self.precision == "float32":
-            return (images.astype(np.float32) - 128) / np.float32(128)
-        return pixel_values("int8", self.input.scale, self.input.zero_point)[images]
+            return pixel_reals(self.pixels)[images]
+        port = self.input
+        return pixel_values("int8", port.scale, port.zero_point, self.pixels)[images]
 
     def raw(
         self, images: NDArray[np.uint8], *, advance: Callable[[int], None] | None = None
@@ -212,6 +217,7 @@ class _LiteInterpreter(Interpreter):
             ),
         )
         self.name, self.version, self.kernels = package, _version(package), kernels
+        self.pixels = pixel_range(data)
         self.input, self.output = check_ports(
             [_port(detail) for detail in self._lite.get_input_details()],
             [_port(detail) for detail in self._lite.get_output_details()],

@@ -14,8 +14,10 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecxr.core.pixels import RANGES, PixelRange, pixel_reals
 from edgecxr.errors import ModelError
 
+_TIE = 2.0**-12
 _ACTIVATION_BOUNDS: dict[str, tuple[float | None, float | None]] = {
     "NONE": (None, None),
     "RELU": (0.0, None),
@@ -93,25 +95,39 @@ def activation_range(
     return int(least), int(most)
 
 
-def pixel_values(dtype: str, scale: float, zero_point: int) -> NDArray[np.int8]:
+def pixel_values(
+    dtype: str, scale: float, zero_point: int, pixels: PixelRange | None = None
+) -> NDArray[np.int8]:
     """Pixels, 0 to 255, in an input's quantization: the bits of each value, shape (256,).
 
-    A pixel means (pixel - 128) / 128, as in all models that are trained here. An input whose
-    quantization spans just 0 to 1, or 0 to 255, was trained on pixels of that range (Edge Impulse
-    scales to 0 to 1), so there it means that.
+    Where nobody says otherwise, a pixel means (pixel - 128) / 128, as in all models that are
+    trained here. But an input whose quantization spans just 0 to 1, 0 to 255, or -1 to 1, was
+    trained on pixels of that range (Edge Impulse scales to 0 to 1), so there it means that.
 
     Args:
         dtype: "int8" or "uint8".
+        pixels: the range that the file's metadata name.
     """
     limits = np.iinfo(dtype)
-    low, high = scale * (limits.min - zero_point), scale * (limits.max - zero_point)
-    pixels = np.arange(256)
-    steps = np.rint((pixels - 128) / (128 * scale)) + zero_point
-    for top in (1.0, 255.0):
-        if abs(low) <= scale and abs(high - top) <= 2 * scale:
-            steps = np.rint(pixels * (top / 255) / scale) + zero_point
+    if pixels is None:
+        pixels = _spanned(scale, scale * (limits.min - zero_point))
+    real = pixel_reals(pixels).astype(np.float64)
+    # Where -1..1 meets a scale of 2/255 every value is a tie, which floating point misses by a bit
+    # on either side: all of them go up, so that no two pixels get one value.
+    steps = np.floor(real / scale + 0.5 + _TIE) + zero_point
     bits: NDArray[np.int8] = np.clip(steps, limits.min, limits.max).astype(dtype).view(np.int8)
     return bits
+
+
+def _spanned(scale: float, low: float) -> PixelRange | None:
+    """The range that 256 steps from ``low`` on span; None for ours, -1 to 127/128, and others."""
+    for each in RANGES:
+        bottom, top = (float(end) for end in pixel_reals(each)[[0, 255]])
+        # Ours is one step shorter than -1 to 1. The others may miss their brightest pixels.
+        slack = scale / 2 if each == "-1..1" else 2 * scale
+        if abs(low - bottom) <= scale and abs(255 * scale - (top - bottom)) <= slack:
+            return each
+    return None
 
 
 def dequantize(values: NDArray[np.integer], scale: float, zero_point: int) -> NDArray[np.float32]:

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from edgecxr.core.table import Bar, Bars, Part, Table
+
 NOT_MEASURED = "–"
 MIB = 1024 * 1024
 
@@ -273,27 +275,7 @@ _TEXT_COLUMNS = 3
 _ALWAYS = {"device", "runtime", "precision", "model\nbytes"}
 
 
-def grid(
-    headers: Sequence[str], rows: Sequence[Sequence[str]], *, text: int, markdown: bool
-) -> str:
-    """A table for a terminal, or GitHub's. The first ``text`` columns are words, the rest figures.
-
-    A header may have two lines; Markdown joins them.
-    """
-    from tabulate import tabulate
-
-    align = ["left" if column < text else "right" for column in range(len(headers))]
-    shown = [header.replace("\n", " ").strip() for header in headers] if markdown else headers
-    return tabulate(
-        rows,
-        headers=shown,
-        tablefmt="github" if markdown else "simple",
-        colalign=align,
-        disable_numparse=True,
-    )
-
-
-def bench_table(result: BenchResult, *, markdown: bool = False) -> str:
+def bench_parts(result: BenchResult, *, markdown: bool = False) -> list[Part]:
     """One row per device, runtime and precision, then what the figures mean.
 
     Columns in which nothing was measured are left out.
@@ -305,10 +287,23 @@ def bench_table(result: BenchResult, *, markdown: bool = False) -> str:
         if header in _ALWAYS or any(cell(row) != NOT_MEASURED for row in done)
     ]
     cells = [[cell(row) for _, cell in kept] for row in result.rows]
-    table = grid([header for header, _ in kept], cells, text=_TEXT_COLUMNS, markdown=markdown)
+    table = Table([header for header, _ in kept], cells, text=_TEXT_COLUMNS)
     bullet = "- " if markdown else "  "
     notes = "\n".join(f"{bullet}{line}" for line in [*_summary(result), *result.notes])
-    return f"{table}\n\n{notes}"
+    return [table, *_latency_bars(done), notes]
+
+
+def _latency_bars(rows: Sequence[BenchRow]) -> list[Bars]:
+    """Medians beside each other, if there are several."""
+    timed = [(row, row.latency_ms.p50) for row in rows if row.latency_ms is not None]
+    longest = max((p50 for _, p50 in timed), default=0.0)
+    if len(timed) < 2 or longest <= 0:
+        return []
+    bars = [
+        Bar(f"{row.device}, {row.runtime}, {row.precision}", p50 / longest, f"{p50:.3f} ms")
+        for row, p50 in timed
+    ]
+    return [Bars("Median latency", bars)]
 
 
 def _summary(result: BenchResult) -> list[str]:

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecxr.core.interpreter import Interpreter, Port, called, check_ports, read_model
+from edgecxr.core.pixels import pixel_range
 from edgecxr.core.process import module_command, module_environment, why_it_ended
 from edgecxr.errors import MissingPackageError, ModelError
 from edgecxr.optional import require
@@ -77,6 +78,7 @@ class TflmInterpreter(Interpreter):
         self.input, self.output = check_ports(
             [_port(self._tflm.get_input_details(0))], [_port(self._tflm.get_output_details(0))]
         )
+        self.pixels = pixel_range(data)
         self.run(np.zeros(self.input.shape, self.input.dtype))
 
     def run(self, image: NDArray[Any]) -> None:

@@ -235,8 +235,13 @@ def _tflm_input(source: Source) -> dict[str, str]:
     """How pixels become values of the input tensor, in C++."""
     quantization = source.input.quantization
     if source.input.dtype != "int8" or quantization is None:
-        return {"member": "f", "value": FLOAT_PIXEL.replace("pixels", "row"), "values": ""}
-    table = pixel_values("int8", quantization.scale[0], quantization.zero_point[0])
+        return {
+            "member": "f",
+            "value": FLOAT_PIXEL[source.graph.pixels].replace("pixels", "row"),
+            "values": "",
+        }
+    scale, zero_point = quantization.scale[0], quantization.zero_point[0]
+    table = pixel_values("int8", scale, zero_point, source.graph.pixels)
     rows = "\n".join(byte_rows(table.tobytes()))
     values = (
         "/* The int8 value of each pixel, as bits. */\n"

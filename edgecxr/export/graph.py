@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecxr.core.pixels import PixelRange
+
 OptionValue = int | float | bool | str | tuple[int, ...]
 
 
@@ -71,7 +73,10 @@ class Op:
 
 @dataclass(frozen=True)
 class Graph:
-    """One subgraph in execution order. ``sha256`` and ``size`` are those of the file."""
+    """One subgraph in execution order.
+
+    ``sha256`` and ``size`` are those of the file; ``pixels`` is the range that it names, or None.
+    """
 
     tensors: tuple[Tensor, ...]
     ops: tuple[Op, ...]
@@ -79,6 +84,7 @@ class Graph:
     outputs: tuple[int, ...]
     sha256: str
     size: int
+    pixels: PixelRange | None = None
 
     def tensor(self, index: int) -> Tensor:
         return self.tensors[index]

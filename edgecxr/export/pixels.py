@@ -3,5 +3,19 @@
 
 from __future__ import annotations
 
-FLOAT_PIXEL = "((float)pixels[i] - 128.0f) * (1.0f / 128.0f)"
-"""(pixel - 128) / 128, in C."""
+from edgecxr.core.pixels import PixelRange
+
+FLOAT_PIXEL: dict[PixelRange | None, str] = {
+    None: "((float)pixels[i] - 128.0f) * (1.0f / 128.0f)",
+    "0..1": "(float)pixels[i] / 255.0f",
+    "-1..1": "(float)pixels[i] / 127.5f - 1.0f",
+    "0..255": "(float)pixels[i]",
+}
+"""``core.pixels.pixel_reals`` in C. Dividing rounds once; a reciprocal would round twice."""
+PIXEL_TEXT: dict[PixelRange | None, str] = {
+    None: "(pixel - 128) / 128",
+    "0..1": "pixel / 255",
+    "-1..1": "pixel / 127.5 - 1",
+    "0..255": "pixel",
+}
+"""The same for people."""

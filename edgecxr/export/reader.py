@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecxr.core.files import sha256
+from edgecxr.core.flatbuffer import FlatBuffer, Table, damaged
+from edgecxr.core.pixels import pixel_range_of
 from edgecxr.errors import ModelError
 from edgecxr.export import schema
-from edgecxr.export.flatbuffer import FlatBuffer, Table, damaged
 from edgecxr.export.graph import Graph, Op, OptionValue, Quantization, Tensor
 
 MAX_BYTES = 16 * 2**20
@@ -57,7 +58,7 @@ def read_tflite(data: bytes) -> Graph:
         for i in range(_count(subgraph, 3, "operators"))
     )
     _check_order(tensors, ops, inputs, outputs)
-    return Graph(tensors, ops, inputs, outputs, sha256(data), len(data))
+    return Graph(tensors, ops, inputs, outputs, sha256(data), len(data), pixel_range_of(model))
 
 
 def quoted(name: str) -> str:

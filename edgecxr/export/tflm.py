@@ -9,12 +9,17 @@ from __future__ import annotations
 import textwrap
 from typing import Any
 
+import numpy as np
+
 from edgecxr import __version__
+from edgecxr.core.pixels import RANGES
+from edgecxr.core.quant import pixel_values
 from edgecxr.errors import ModelError
 from edgecxr.export.arena import ALIGNMENT, MARGIN_RULE, Arena, arena_for
 from edgecxr.export.cpp import byte_rows, check_identifier, comment, float_literal, string_literal
 from edgecxr.export.formats import Export, Settings
 from edgecxr.export.graph import Tensor
+from edgecxr.export.pixels import PIXEL_TEXT
 from edgecxr.export.reader import quoted
 from edgecxr.export.source import Source, port_facts
 from edgecxr.export.tflm_ops import RESOLVER_METHODS
@@ -170,13 +175,21 @@ def _pixels(source: Source) -> str:
     """A comment: what the model expects of an image."""
     if not source.preprocessing:
         return "// Preprocessing: a bare .tflite file does not say."
-    value = "(pixel - 128) / 128, pixel is uint8"
+    value = f"{PIXEL_TEXT[source.graph.pixels]}, pixel is uint8"
     quantization = source.input.quantization
     if source.input.dtype == "int8" and quantization is not None:
-        if quantization.scale == (1 / 128,) and quantization.zero_point == (0,):
-            value = "pixel - 128, pixel is uint8"
-        else:
-            value = "(pixel - 128) / 128 / kInputScale + kInputZeroPoint, pixel is uint8"
+        scale, zero_point = quantization.scale[0], quantization.zero_point[0]
+        table = pixel_values("int8", scale, zero_point, source.graph.pixels)
+        value = "pixel - 128, pixel is uint8"
+        if not np.array_equal(table, np.arange(-128, 128)):
+            # Of a scale that spans 0 to 1 or 0 to 255, nobody needed to say it.
+            meant = (
+                each
+                for each in RANGES
+                if np.array_equal(table, pixel_values("int8", scale, zero_point, each))
+            )
+            real = PIXEL_TEXT[next(meant, None)]
+            value = f"{real} / kInputScale + kInputZeroPoint, pixel is uint8"
     steps = comment(", ".join(source.preprocessing))
     return f"// Preprocessing: {steps}.\n// Input value: {value}."
 

@@ -8,6 +8,7 @@ everything it does can be typed by hand.
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self, TypeVar
@@ -70,6 +71,21 @@ class Reduced(_Strict):
     train: Options = {}
 
 
+class Pool(_Strict):
+    """Images to pre-train on: `edgecxr data pool` leaves out whatever the recipe's own set has.
+
+    Attributes:
+        data: names in ``sets.toml``; of each set the whole first folder.
+        label: rules of `edgecxr data pool`, ``GLOB=LABEL``.
+        train: options of `edgecxr train` for the pre-training, without the dashes.
+    """
+
+    data: tuple[str, ...] = Field(min_length=1)
+    images: tuple[ImageSet, ...]
+    label: tuple[str, ...] = ()
+    train: Options
+
+
 class Recipe(_Strict):
     """One experiment.
 
@@ -80,6 +96,7 @@ class Recipe(_Strict):
         data: a name in ``sets.toml``.
         differs: how this is not the paper's experiment, in sentences.
         train, quantize: options of the two commands, without the dashes.
+        pool: what the network is pre-trained on; every seed starts from the same one.
     """
 
     name: str
@@ -92,12 +109,19 @@ class Recipe(_Strict):
     train: Options
     quantize: Options = {}
     reduced: Reduced | None = None
+    pool: Pool | None = None
 
     @model_validator(mode="after")
     def _has_an_architecture(self) -> Self:
         if "arch" not in self.train:
             raise ValueError("[train] needs arch, the architecture's name")
         return self
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """Below the data root, of its own images and of those to pre-train on."""
+        first = [each.folders[0] for each in self.pool.images] if self.pool else []
+        return tuple(dict.fromkeys((*self.images.folders, *first)))
 
     def options(self, setting: Setting) -> Options:
         """The options of `edgecxr train` in this setting.
@@ -122,7 +146,8 @@ class Recipe(_Strict):
         if setting == "full":
             return ()
         if setting == "quick":
-            return ("phantoms", *(f"{name} {value}" for name, value in QUICK.items()))
+            without = ("without pre-training",) if self.pool else ()
+            return ("phantoms", *without, *(f"{name} {value}" for name, value in QUICK.items()))
         smaller = self._smaller()
         left = smaller.images_per_class
         images = (f"{left} training images of each class",) if left else ()
@@ -178,7 +203,21 @@ def find(name: str, folder: Path = FOLDER) -> Recipe:
             f"data of {path.name} must be one of {', '.join(sets)} ({_SETS}), found {data!r}"
         )
     given = {**content, "name": name, "images": sets[data].model_dump()}
+    if "pool" in content:
+        given["pool"] = _with_images(content["pool"], sets, path)
     return _checked(Recipe, given, path)
+
+
+def _with_images(pool: Any, sets: Mapping[str, ImageSet], path: Path) -> dict[str, Any]:
+    wanted = pool.get("data") if isinstance(pool, dict) else None
+    if not isinstance(wanted, list) or not all(str(name) in sets for name in wanted):
+        raise DataError(
+            f"[pool] of {path.name} must have data, a list of {', '.join(sets)} ({_SETS}), "
+            f"found {wanted!r}"
+        )
+    if "images" in pool:
+        raise DataError(f"[pool] of {path.name} has 'images', which it must not; take it out")
+    return {**pool, "images": [sets[name].model_dump() for name in wanted]}
 
 
 @cache

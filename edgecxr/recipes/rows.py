@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from edgecxr.core.bundle import Manifest
+from edgecxr.core.bundle import Manifest, Training
 from edgecxr.core.evidence import over_images, spread
 from edgecxr.core.files import write_atomic
 from edgecxr.core.metrics import Evaluation, Interval, wilson
@@ -58,7 +58,7 @@ class Row(_Strict):
         certain, certain_accuracy: share of the test images about which int8 is not "uncertain",
             and its accuracy on those.
         random_accuracy: of guessing with the classes' shares.
-        minutes: of training, all seeds together.
+        minutes: of training, all seeds together, and of what they started from.
     """
 
     recipe: str
@@ -135,9 +135,16 @@ def row_of(
         certain=_mean([each.coverage for each in decisions]),
         certain_accuracy=_mean([each.accuracy_if_certain for each in decisions]),
         random_accuracy=tests[0].baselines.random_accuracy,
-        minutes=round(sum(t.epochs_run * t.seconds_per_epoch for t in trainings) / 60, 2),
+        minutes=round(_seconds(trainings) / 60, 2),
         command=command,
     )
+
+
+def _seconds(trainings: Sequence[Training]) -> float:
+    """Of all trainings, and of those that they started from, each of which counts once."""
+    parents = {p.model_sha256: p.training for t in trainings for p in t.parents}
+    mine = sum(t.epochs_run * t.seconds_per_epoch for t in trainings)
+    return mine + (_seconds(list(parents.values())) if parents else 0.0)
 
 
 def _test(manifest: Manifest) -> Evaluation:

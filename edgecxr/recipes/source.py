@@ -24,10 +24,13 @@ from edgecxr.data.dataset import read_dataset
 from edgecxr.data.layout import Entry
 from edgecxr.data.parallel import Progress
 from edgecxr.data.phantom import write_phantoms
+from edgecxr.data.pool import LabelRule, Request, write_pool
 from edgecxr.errors import DataError, OutputError
-from edgecxr.recipes.recipe import FOLDER, QUICK_PHANTOMS, ImageSet
+from edgecxr.recipes.recipe import FOLDER, QUICK_PHANTOMS, ImageSet, Pool
 
 LIST = "images.csv"
+POOL = "pool.csv"
+_POOL_SOURCES = "pool_sources.csv"
 _WHOLE = "whole_set.csv"
 
 
@@ -76,12 +79,7 @@ def lay_out(
         DataError: if a folder or an image is missing.
     """
     for name in images.folders:
-        if not (data_root / name).is_dir():
-            raise DataError(
-                f"expected the folder {name} below the data root {data_root}, found none; "
-                f"lay the images out as {images.where}"
-            )
-        _link(data_root / name, folder / name)
+        _link_folder(images, name, data_root, folder)
     listed = lists / images.listed if images.listed else None
     entries = _listed(listed, data_root, images) if listed else _of_folder(images, data_root)
     write_atomic(folder / _WHOLE, _as_csv(entries))
@@ -91,6 +89,44 @@ def lay_out(
         whole = read_dataset(folder / _WHOLE, cache_dir=cache_dir, progress=progress)
         same = whole.fingerprint() == images.fingerprint
     return Source(folder / LIST, same)
+
+
+def lay_out_pool(
+    pool: Pool,
+    data_root: Path,
+    folder: Path,
+    *,
+    cache_dir: Path,
+    progress: Progress | None = None,
+) -> Path:
+    """The CSV file of the images to pre-train on, beside a list that :func:`lay_out` wrote.
+
+    Raises:
+        DataError: if a folder is missing, or a rule fits no image.
+    """
+    entries: list[Entry] = []
+    for images in pool.images:
+        _link_folder(images, images.folders[0], data_root, folder)
+        # Which split an image was in says nothing here, and some sets have none.
+        entries += [replace(e, split="train") for e in _of_folder(images, data_root)]
+    write_atomic(folder / _POOL_SOURCES, _as_csv(entries))
+    request = Request(
+        sources=[folder / _POOL_SOURCES],
+        targets=[folder / _WHOLE],
+        splits=("test", "val", "train"),
+        rules=[LabelRule.parse(text) for text in pool.label],
+    )
+    write_pool(request, folder / POOL, cache_dir, progress=progress)
+    return folder / POOL
+
+
+def _link_folder(images: ImageSet, name: str, data_root: Path, folder: Path) -> None:
+    if not (data_root / name).is_dir():
+        raise DataError(
+            f"expected the folder {name} below the data root {data_root}, found none; "
+            f"lay the images out as {images.where}"
+        )
+    _link(data_root / name, folder / name)
 
 
 def _link(target: Path, link: Path) -> None:

@@ -6,10 +6,9 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
-from tabulate import tabulate
-
 from edgecxr.core.metrics import Interval
-from edgecxr.recipes.recipe import Recipe
+from edgecxr.core.table import Part, Table, plain
+from edgecxr.recipes.recipe import ImageSet, Recipe
 from edgecxr.recipes.rows import Row
 
 _COLUMNS = 80  # of the narrowest terminal that people use
@@ -54,7 +53,7 @@ def table(rows: Sequence[Row], *, markdown: bool = False) -> str:
         )
         for row in rows
     ]
-    return tabulate(lines, _HEADS, "github" if markdown else "simple", disable_numparse=True)
+    return plain(Table(_HEADS, lines, flush_left=True), markdown=markdown)
 
 
 def page(rows: Sequence[Row]) -> str:
@@ -109,21 +108,31 @@ def _below(text: str) -> str:
     )
 
 
-def listing(recipes: Sequence[Recipe]) -> str:
+def listing(recipes: Sequence[Recipe]) -> list[Part]:
     """All recipes, and how their images are to be laid out."""
-    lines = [
-        (one.name, f"{one.paper}: {one.title}", one.data, "yes" if one.reduced else "no")
+    rows = [
+        (
+            one.name,
+            f"{one.paper}: {one.title}",
+            ", ".join(_sets(one)),
+            "yes" if one.reduced else "no",
+        )
         for one in recipes
     ]
     heads = ("recipe", "experiment", "images", "--reduced")
-    sets = {one.data: one.images for one in recipes}
+    sets = {name: images for one in recipes for name, images in _sets(one).items()}
     about = [
         textwrap.fill(
             f"{name}: {each.about} Below the data root: {each.where}.", 100, subsequent_indent="  "
         )
         for name, each in sets.items()
     ]
-    return "\n\n".join((tabulate(lines, heads, "simple"), *about))
+    return [Table(heads, rows, text=4), *about]
+
+
+def _sets(recipe: Recipe) -> dict[str, ImageSet]:
+    pool = dict(zip(recipe.pool.data, recipe.pool.images, strict=True)) if recipe.pool else {}
+    return {recipe.data: recipe.images, **pool}
 
 
 def reported(row: Row) -> str:

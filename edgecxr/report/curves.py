@@ -46,7 +46,7 @@ def areas(seen: Seen, labels: tuple[str, ...]) -> list[Area]:
     return rows
 
 
-def curve_figures(seen: Seen, labels: tuple[str, ...]) -> list[str]:
+def curve_figures(seen: Seen, labels: tuple[str, ...], key: str) -> list[str]:
     """ROC and precision-recall, two figures for each class; int8 over float32."""
     figures = []
     for index, label in enumerate(labels):
@@ -65,7 +65,7 @@ def curve_figures(seen: Seen, labels: tuple[str, ...]) -> list[str]:
         title = f"{label} against the rest"
         figures.append(
             plots.curve_plot(
-                f"roc-{index}",
+                f"{key}roc-{index}",
                 f"ROC: {title}",
                 roc,
                 axes=("1 − specificity", "sensitivity"),
@@ -74,7 +74,7 @@ def curve_figures(seen: Seen, labels: tuple[str, ...]) -> list[str]:
         )
         figures.append(
             plots.curve_plot(
-                f"pr-{index}",
+                f"{key}pr-{index}",
                 f"Precision-recall: {title}",
                 recall,
                 axes=("recall", "precision"),
@@ -96,7 +96,7 @@ def reliability(
     return means, right_of, np.array([(bins == each).mean() for each in used])
 
 
-def reliability_figures(seen: Seen, manifest: Manifest) -> list[str]:
+def reliability_figures(seen: Seen, manifest: Manifest, key: str) -> list[str]:
     """Confidence against accuracy, for each precision, before and after the temperature."""
     if manifest.decision is None:
         return []
@@ -116,7 +116,7 @@ def reliability_figures(seen: Seen, manifest: Manifest) -> list[str]:
         ]
         figures.append(
             plots.curve_plot(
-                f"reliability-{name}",
+                f"{key}reliability-{name}",
                 f"Reliability, {name}",
                 lines,
                 axes=("confidence", "accuracy"),

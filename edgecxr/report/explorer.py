@@ -17,8 +17,12 @@ POINTS = 1500
 """More cannot be told apart, and make the page slow."""
 
 
-def explorer(seen: Seen, labels: tuple[str, ...], *, pictures: bool) -> dict[str, Any] | None:
-    """Points from 0 to 1000, with what the reader sees on them; None without features."""
+def explorer(seen: Seen, labels: tuple[str, ...], budget: int) -> dict[str, Any] | None:
+    """Points from 0 to 1000, with what the reader sees on them; None without features.
+
+    Args:
+        budget: bytes for the images; 0 for none.
+    """
     if seen.features is None or len(seen.features) < 3 or seen.features.shape[1] < 2:
         return None
     places, explained = projected(seen.features)
@@ -27,7 +31,7 @@ def explorer(seen: Seen, labels: tuple[str, ...], *, pictures: bool) -> dict[str
     step = max(1, -(-len(places) // POINTS))
     shown = sorted({*range(0, len(places), step), *wrong[:POINTS]})
     first = [place for place, i in enumerate(shown) if called[i] != seen.truth[i]]
-    uris = thumbnails(seen.images[shown], first) if pictures else {}
+    uris = thumbnails(seen.images[shown], first, budget) if budget else {}
     points = [
         {
             "x": round(40 + (SIDE - 80) * float(places[i, 0]), 1),

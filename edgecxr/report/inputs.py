@@ -41,6 +41,8 @@ class PlanLayer(_Some):
 class MemoryPlan(_Some):
     """``plan.json`` of ``edgecxr export --format c``; sizes in bytes."""
 
+    model_sha256: str = ""
+    labels: tuple[str, ...] = ()
     arena_bytes: int
     plain_arena_bytes: int
     constant_bytes: int
@@ -79,6 +81,12 @@ class Engine(_Some):
     """``benchmarks/results/engine.json``."""
 
     rows: tuple[EngineRow, ...]
+
+
+class Compared(Evaluation):
+    """What ``edgecxr evaluate --json`` prints; ``model`` is the folder that it was given."""
+
+    model: str = ""
 
 
 class AuditFinding(_Some):
@@ -136,26 +144,12 @@ class Inputs:
     """Everything that was given, by kind, in the order given."""
 
     cards: list[Card] = field(default_factory=list)
-    evaluations: list[Evaluation] = field(default_factory=list)
+    evaluations: list[Compared] = field(default_factory=list)
     benches: list[BenchResult] = field(default_factory=list)
     plans: list[MemoryPlan] = field(default_factory=list)
     engines: list[Engine] = field(default_factory=list)
     audits: list[Audit] = field(default_factory=list)
     sweeps: list[Sweep] = field(default_factory=list)
-
-    @property
-    def card(self) -> Card | None:
-        """The bundle that the report is about: the first one."""
-        return self.cards[0] if self.cards else None
-
-    @property
-    def evaluation(self) -> Evaluation | None:
-        """What the summary speaks of: a file that was given, else the test split as the manifest
-        has it, else its validation split."""
-        if self.evaluations:
-            return self.evaluations[0]
-        recorded = self.card.bundle.manifest.metrics if self.card else {}
-        return recorded.get("test") or recorded.get("val") or next(iter(recorded.values()), None)
 
 
 def read_inputs(paths: Sequence[Path]) -> Inputs:
@@ -232,8 +226,8 @@ def _add(found: Inputs, path: Path, content: dict[str, Any]) -> None:
     if "error" in content and "exit_code" in content:
         raise DataError(f"{path} holds an error, not a result: {content['error']}; run that again")
     if "confusion" in str(content.get("int8", ""))[:10_000] and "verdict" in content:
-        known = {k: v for k, v in content.items() if k in Evaluation.model_fields}
-        found.evaluations.append(_checked(Evaluation, known, path))
+        known = {k: v for k, v in content.items() if k in Compared.model_fields}
+        found.evaluations.append(_checked(Compared, known, path))
     elif "measured_at" in content and "rows" in content:
         found.benches.append(_checked(BenchResult, content, path))
     elif "arena_bytes" in content and "layers" in content:

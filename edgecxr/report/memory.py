@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from edgecxr.core.board import Board, Fit, boards
 from edgecxr.report import plots
-from edgecxr.report.inputs import Engine, EngineRow
+from edgecxr.report.inputs import EngineRow
 
 CUT = 150.0
 """Where an axis of per cent ends."""
@@ -53,13 +53,13 @@ def _kind(what: str) -> str:
     return "buffers" if "buffers" in what else "platform"
 
 
-def of_engine(engines: Sequence[Engine], model: str) -> list[Bar]:
+def of_engine(counted: Sequence[EngineRow]) -> list[Bar]:
     """The compiled runtime, int8, on each board with the core that it was measured on.
 
     The runtime was measured; that the board's own start-up code comes on top of it, is an estimate.
     """
     rows = []
-    measured = [r for e in engines for r in e.rows if r.precision == "int8" and r.model == model]
+    measured = [row for row in counted if row.precision == "int8"]
     for board in boards().values():
         row = next((row for row in measured if _suits(row, board)), None)
         if row is None:
@@ -102,7 +102,7 @@ _COLOURS = dict(
 )
 
 
-def figures(bars: Sequence[Bar]) -> list[str]:
+def figures(bars: Sequence[Bar], key: str) -> list[str]:
     """Flash and RAM, in per cent of what the board has."""
     order = {board: place for place, board in enumerate(boards())}
     found = []
@@ -123,7 +123,7 @@ def figures(bars: Sequence[Bar]) -> list[str]:
         used = dict.fromkeys(what for bar in chosen for what, size in bar.parts if size)
         found.append(
             plots.bars(
-                f"memory-{memory}",
+                f"{key}memory-{memory}",
                 f"{memory}, % of the board's (line: 100 %)",
                 rows,
                 unit=f"% of the board's {memory}",

@@ -133,14 +133,15 @@ def curve_plot(
     if chance is not None:
         plot.axes.plot((0, 1), chance, color=MUTED, linewidth=0.8, linestyle=":")
     for label, colour, style, x, y in lines:
-        plot.axes.plot(x, y, color=colour, linestyle=style, linewidth=1.4, label=label)
+        width = 0.6 if weights else 1.4  # of few images, a line to the next dot says little
+        plot.axes.plot(x, y, color=colour, linestyle=style, linewidth=width, label=label)
     for (_, colour, _, x, y), weight in zip(lines, weights, strict=bool(weights)):
-        plot.axes.scatter(x, y, 4 + 80 * weight, color=colour, alpha=0.7, linewidths=0)
+        plot.axes.scatter(x, y, 8 + 180 * weight, color=colour, alpha=0.7, linewidths=0)
     plot.axes.set(xlabel=axes[0], ylabel=axes[1], xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     return plot.svg("; ".join(line[0] for line in lines))
 
 
-def learning_plots(curve: Sequence[dict[str, float]], best: int) -> list[str]:
+def learning_plots(curve: Sequence[dict[str, float]], best: int, key: str) -> list[str]:
     """Loss and accuracy over the epochs; ``best`` is the epoch that was kept."""
     epochs = [row["epoch"] for row in curve]
     figures = []
@@ -148,7 +149,7 @@ def learning_plots(curve: Sequence[dict[str, float]], best: int) -> list[str]:
         ("loss", "Loss", "cross-entropy, nats", 1),
         ("accuracy", "Accuracy", "%", 100),
     ):
-        plot = Plot(f"learning-{name}", title)
+        plot = Plot(f"{key}learning-{name}", title)
         for what, colour in (("train", MUTED), ("val", PARTS[0])):
             values = [scale * row[f"{what}_{name}"] for row in curve]
             label = "training" if what == "train" else "validation"
@@ -207,7 +208,14 @@ def _legend(plot: Plot, legend: Sequence[tuple[str, str]]) -> None:
 
     handles = [Patch(color=colour, label=label) for label, colour in legend]
     plot.axes.figure.legend(
-        handles=handles, loc="outside lower center", ncols=3, labelcolor=INK, frameon=False
+        handles=handles,
+        loc="outside lower center",
+        ncols=len(legend),
+        labelcolor=INK,
+        frameon=False,
+        fontsize=8,
+        handlelength=1.2,
+        columnspacing=1.2,
     )
 
 

@@ -85,9 +85,7 @@ def data_uri(image: Image.Image, quality: int) -> str:
     return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode("ascii")
 
 
-def thumbnails(
-    images: NDArray[np.uint8], first: Sequence[int], budget: int = THUMBNAIL_BYTES
-) -> dict[int, str]:
+def thumbnails(images: NDArray[np.uint8], first: Sequence[int], budget: int) -> dict[int, str]:
     """``data:`` URIs by index, within a budget of bytes.
 
     If they are too many even at a low quality, ``first`` get one and then the others, spread evenly

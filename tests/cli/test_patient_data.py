@@ -8,8 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from starlette.testclient import TestClient
 
+from edgecxr.cli.demo_lab import BenchTop
 from edgecxr.cli.main import run
+from edgecxr.demo.app import make_app
 from tests.dicoms import MARK, MARKS, write_dicom
 
 EACH = 4
@@ -83,6 +86,37 @@ def test_nothing_of_a_patient_is_kept_or_shown(
         (tmp_path / "made" / "bundle").mkdir()
         for file in tiny_bundle.iterdir():
             (tmp_path / "made" / "bundle" / file.name).write_bytes(file.read_bytes())
+
+
+def test_a_report_holds_nothing_of_a_patient(
+    archive: Path, tiny_bundle: Path, tmp_path: Path, seen: contextlib.AbstractContextManager[None]
+) -> None:
+    made = tmp_path / "made" / "report.html"
+    words = ["report", str(tiny_bundle), "--data", str(archive), "--html", str(made), "--markdown"]
+    with seen:
+        assert run(["--verbose", *words]) == 0
+        assert "0.dcm" in made.read_text()  # what names the files is there, and no more
+
+
+@pytest.mark.parametrize("end", [None, -50])
+def test_the_demo_answers_and_logs_nothing_of_a_patient(
+    archive: Path,
+    tiny_bundle: Path,
+    end: int | None,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(0)
+    file = (archive / "train" / "a" / "0.dcm").read_bytes()[:end]
+    lab = BenchTop([tiny_bundle], [], 10.0)
+    with TestClient(make_app(lab), base_url="http://127.0.0.1:8765") as page:
+        asked = {"bundle": next(iter(lab.choices()["bundles"]))}
+        answer = page.post("/api/host", params=asked, content=file, headers={"X-Edgecxr": "1"})
+    lab.close()
+    assert answer.status_code == (200 if end is None else 400)
+    printed = capfd.readouterr()
+    said = answer.text + caplog.text + printed.out + printed.err
+    assert not any(mark in said for mark in MARKS)
 
 
 def test_file_names_are_not_in_the_cache_either(

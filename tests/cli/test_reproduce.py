@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from edgecxr.cli.main import run
-from edgecxr.recipes.recipe import names
+from edgecxr.core.bundle import Bundle
+from edgecxr.data.phantom import write_phantoms
+from edgecxr.recipes.recipe import find, names
 from edgecxr.recipes.rows import read
 
 
@@ -82,6 +84,49 @@ def test_quick_goes_all_the_way_and_then_repeats_nothing(
     settings.write_text(settings.read_text().replace("--epochs 1", "--epochs 2"))
     assert run(command) == 2
     assert "was begun with other settings or images" in capsys.readouterr().err
+
+
+def sets_like_the_real_ones(root: Path) -> Path:
+    """Phantoms below the folders that pneumonia_edgecxr wants."""
+    write_phantoms(root / "own", train=16, test=4, size=64, seed=1)
+    write_phantoms(root / "more", train=16, test=0, size=64, seed=2)
+    for split in ("train", "test"):
+        folder = root / "chest_xray_pneumonia" / split
+        folder.mkdir(parents=True)
+        for was, label in (("normal", "NORMAL"), ("focal_lobar", "PNEUMONIA")):
+            (root / "own" / split / was).rename(folder / label)
+    radiography = root / "covid19_radiography_subset" / "all"
+    radiography.mkdir(parents=True)
+    (root / "more" / "train" / "normal").rename(radiography / "Normal")
+    (root / "more" / "train" / "bilateral_peripheral").rename(radiography / "COVID")
+    rest = root / "covid19_image_dataset" / "train"
+    rest.mkdir(parents=True)
+    (root / "more" / "train" / "focal_lobar").rename(rest / "Viral_Pneumonia")
+    (root / "own" / "train" / "bilateral_peripheral").rename(rest / "Covid")
+    return root
+
+
+@pytest.mark.pipeline
+def test_a_recipe_with_a_pool_pre_trains_first(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = find("pneumonia_edgecxr")
+    assert recipe.pool is not None
+    small = {"epochs": 1, "size": 32, "batch": 8, "validation-share": 0.25}
+    pool = recipe.pool.model_copy(update={"train": {**recipe.pool.train, **small}})
+    smaller = recipe.model_copy(update={"train": {**recipe.train, **small}, "pool": pool})
+    monkeypatch.setattr("edgecxr.recipes.recipe.find", lambda _: smaller)
+    root, out = sets_like_the_real_ones(tmp_path / "root"), tmp_path / "out"
+    command = ["reproduce", "pneumonia_edgecxr", "--data-root", str(root), "--out", str(out)]
+    assert run([*command, "--json"]) == 0
+    [row] = json.loads(capsys.readouterr().out)["rows"]
+    [parent] = Bundle.open(out / "pneumonia_edgecxr-seed-1").manifest.trained.parents
+    pretrained = Bundle.open(out / "pneumonia_edgecxr-pool").manifest
+    assert (parent.role, parent.labels) == ("init", ("COVID-19", "Normal"))
+    assert parent.model_sha256 == pretrained.files["keras"].sha256
+    assert pretrained.reads[0].split == "val"
+    assert len(pretrained.reads) == 1
+    assert row["images"] == 8
 
 
 @pytest.mark.slow

@@ -36,8 +36,9 @@ PATIENCE_MS = 120_000
 
 
 @pytest.fixture
-def address(tiny_bundle: Path) -> Iterator[str]:
-    options = ["--model", str(tiny_bundle), "--device", "emulator:host", "--port", "0"]
+def address(tiny_bundle: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    device = getattr(request, "param", "emulator:host")
+    options = ["--model", str(tiny_bundle), "--device", device, "--port", "0"]
     server = subprocess.Popen(
         module_command("edgecxr", "demo", *options),
         env=module_environment(),
@@ -88,8 +89,21 @@ def drop(page: Any, data: bytes, name: str) -> None:
     page.evaluate(DROP, [base64.b64encode(data).decode(), name])
 
 
-def board(page: Any) -> Any:
-    return page.locator(".card", has_text="emulator:host").locator(".verdict")
+def board(page: Any, name: str = "emulator:host") -> Any:
+    return page.locator(".card", has_text=name).locator(".verdict")
+
+
+@pytest.mark.skipif(shutil.which("qemu-system-arm") is None, reason="needs qemu-system-arm")
+@pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="needs arm-none-eabi-gcc")
+@pytest.mark.parametrize("address", ["emulator:stm32f405"], indirect=True)
+def test_an_emulated_chip_shows_its_instructions(browser: Any, address: str) -> None:
+    page, wrong = opened(browser, address)
+    page.get_by_role("button", name="normal").click()
+    board(page, "emulator:stm32f405").wait_for()
+    card = page.locator(".card", has_text="emulator:stm32f405")
+    assert card.get_by_text("instructions").count() == 1
+    assert card.get_by_text("this computer agrees, bit for bit").count() == 1
+    assert wrong == []
 
 
 def test_a_dropped_x_ray_is_seen_by_host_and_board(browser: Any, address: str) -> None:

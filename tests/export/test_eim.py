@@ -6,6 +6,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import random
+import shutil
 import signal
 import socket
 import struct
@@ -24,6 +25,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from edgecxr.bench.eim import opened_eim
+from edgecxr.core.firmware import FIRMWARE, PORTS
 from edgecxr.core.interpreter import open_interpreter
 from edgecxr.core.process import export_model
 from edgecxr.errors import DeviceError, ModelError
@@ -307,6 +309,20 @@ def test_pieces_do_not_matter(parts: list[str], rng: random.Random) -> None:
         found += pieces.push(data[at : at + size])
         at += size
     assert found == expected
+
+
+def test_hostile_requests_do_no_harm_to_the_native_parser(tmp_path: Path) -> None:
+    """The fuzzer's own inputs, byte by byte and in one piece: no fault, and the same answers."""
+    if shutil.which("gcc") is None:
+        pytest.skip("needs gcc")
+    sanitizers = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+    flags = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-Wconversion", "-O1", "-DSEEDED")
+    sources = (FIRMWARE / "fuzz" / "eim" / "eim.c", PORTS / "eim" / "request.c")
+    program = tmp_path / "fuzz"
+    command = ["gcc", *flags, *sanitizers, f"-I{PORTS / 'eim'}", *map(str, sources), "-o"]
+    subprocess.run([*command, str(program)], check=True)
+    done = subprocess.run([program, "3", "50000"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "50000 inputs\n"), done.stderr
 
 
 @given(st.recursive(st.text() | st.integers(), lambda x: st.dictionaries(st.text(), x)))

@@ -91,6 +91,17 @@ def test_quick_downloads_nothing_and_is_small(tmp_path: Path) -> None:
     assert (quick["arch"], quick["epochs"], quick["size"]) == ("vgg19", 1, 32)
 
 
+def test_a_pool_is_looked_up_checked_and_left_out_of_quick(tmp_path: Path) -> None:
+    text = RECIPE + '[pool]\ndata = ["toy"]\n[pool.train]\nepoch = 1\n'
+    recipe = find("toy", folder_with(tmp_path, text))
+    assert recipe.pool is not None
+    assert recipe.pool.images == (recipe.images,)
+    assert recipe.folders == ("toys",)
+    assert "without pre-training" in recipe.what_is_reduced("quick")
+    with pytest.raises(DataError, match="no option --epoch;"):
+        check_options(recipe)
+
+
 def test_options_are_typed_as_a_user_types_them(tmp_path: Path) -> None:
     options = find("toy", folder_with(tmp_path, RECIPE)).options("full")
     assert arguments(options) == (
@@ -110,6 +121,8 @@ def test_options_are_typed_as_a_user_types_them(tmp_path: Path) -> None:
         ('arch = "vgg19"', "", r"\[train\] needs arch"),
         ("epochs = 40", "epochs = ", "toy.toml could not be read as TOML"),
         ("images_per_class = 100", "images_per_class = 1", "images_per_class"),
+        ("[reduced]", '[pool]\ndata = ["toys"]\n[reduced]', r"\[pool\] of toy.toml must have data"),
+        ("[reduced]", '[pool]\ndata = ["toy"]\n[reduced]', "toy.toml: pool.train: Field required"),
         ('paper = "Nobody"', 'paper = "Nobody"\nname = "x"', "'name', which recipes do not have"),
     ],
 )

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,8 @@ from PIL import Image
 
 from edgecxr.data.dataset import read_dataset
 from edgecxr.errors import DataError
-from edgecxr.recipes.recipe import FOLDER, ImageSet, image_sets
-from edgecxr.recipes.source import lay_out
+from edgecxr.recipes.recipe import FOLDER, ImageSet, Pool, image_sets
+from edgecxr.recipes.source import lay_out, lay_out_pool
 
 TOYS = ImageSet(about="", where="toys/{train,test}/{a,b}", folders=("toys",))
 LISTED = TOYS.model_copy(update={"listed": "list.csv"})
@@ -124,3 +125,28 @@ def test_si2023_has_the_counts_of_the_papers_table() -> None:
         for label in ("COVID-19", "Normal", "Virus")
     }
     assert list(counts.values()) == [359, 594, 495, 87, 144, 124]
+
+
+def test_a_pool_has_nothing_of_the_recipes_own_images(tmp_path: Path) -> None:
+    root = toys(tmp_path / "root")
+    generator = np.random.default_rng(6)
+    for name in ("sick/1", "sick/2", "well/1", "other/1"):
+        path = root / "more" / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(generator.integers(0, 256, (16, 16), dtype=np.uint8)).save(path)
+    shutil.copy(root / "toys/test/a_P/0.png", root / "more/well/copy.png")
+    pool = Pool(
+        data=("more",),
+        images=(ImageSet(about="", where="more/{sick,well}", folders=("more",)),),
+        label=("*/sick/*=ill", "*/other/*="),
+        train={},
+    )
+    lay_out(TOYS, root, tmp_path / "run", per_class=1)
+    found = rows_of(lay_out_pool(pool, root, tmp_path / "run", cache_dir=tmp_path / "cache"))
+    assert [(row["file"], row["label"]) for row in found] == [
+        ("more/sick/1.png", "ill"),
+        ("more/sick/2.png", "ill"),
+        ("more/well/1.png", "well"),
+    ]
+    with pytest.raises(DataError, match="expected the folder more below the data root"):
+        lay_out_pool(pool, tmp_path, tmp_path / "run", cache_dir=tmp_path / "cache")

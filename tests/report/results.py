@@ -9,10 +9,12 @@ import numpy as np
 
 from edgecxr.core.board import boards, fit_tflm
 from edgecxr.core.decision import Wish, choose, evaluate_decision
-from edgecxr.core.metrics import compare
+from edgecxr.core.metrics import Evaluation, compare
+from edgecxr.report.about import About
 from edgecxr.report.inputs import Inputs, read_inputs
 from edgecxr.report.page import Wanted
 from edgecxr.report.seen import Seen
+from edgecxr.report.subjects import subjects
 from tests.bundles import write_bundle
 
 MODELS = Path(__file__).resolve().parents[2] / "models" / "cxr3"
@@ -61,6 +63,14 @@ def drawn(labels: tuple[str, ...], images: int = 60) -> Seen:
     )
 
 
+def evaluated(inputs: Inputs) -> Evaluation:
+    """What the summary of the first model speaks of."""
+    found = subjects(inputs)[0].evaluation
+    assert found is not None
+    return found
+
+
 def wanted(seen: Seen | None = None, *, images: bool = True) -> Wanted:
     fits = [fit_tflm(board, "int8", 300_000, 82_000) for board in boards().values()]
-    return Wanted(["edgecxr", "report", "a b"], {"edgecxr": "0"}, seen, images, fits)
+    about = About(seen, fits, ["edgecxr train SET --out x"])
+    return Wanted(["edgecxr", "report", "a b"], {"edgecxr": "0"}, [about], images)

@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from edgecxr.errors import OutputError
-from edgecxr.report.inputs import Inputs
-from edgecxr.report.page import NOTICE, html, markdown
+from edgecxr.report.inputs import Audit, AuditFinding, Inputs
+from edgecxr.report.page import LARGEST_BYTES, NOTICE, SECTIONS, html, markdown
 from edgecxr.report.plots import bars
-from tests.report.results import HOSTILE, drawn, results, wanted
+from edgecxr.report.subjects import subjects
+from tests.report.results import HOSTILE, drawn, evaluated, results, wanted
 
 
 class Elements(HTMLParser):
@@ -60,8 +63,7 @@ def test_nothing_is_loaded_from_elsewhere(page: str) -> None:
 
 
 def test_figures_are_those_of_the_evaluation(inputs: Inputs, page: str) -> None:
-    evaluation = inputs.evaluation
-    assert evaluation is not None
+    evaluation = evaluated(inputs)
     found = Elements(page).figures
     for name, figures in (("float32", evaluation.float32), ("int8", evaluation.int8)):
         assert found[f"{name}.accuracy"] == figures.accuracy
@@ -80,6 +82,35 @@ def test_the_same_results_give_the_same_page(inputs: Inputs, page: str) -> None:
     assert html(inputs, wanted(drawn(HOSTILE))) == page
     ids = [a["id"] for _, a in Elements(page).found if a.get("id")]
     assert len(ids) == len(set(ids))
+
+
+def test_several_bundles_are_all_shown_in_full(inputs: Inputs, tmp_path: Path) -> None:
+    labels = ("a", "b", "c")
+    both = Inputs(cards=[*inputs.cards, *results(tmp_path / "other", labels).cards])
+    about = [*wanted(drawn(HOSTILE)).about, *wanted(drawn(labels)).about]
+    page = html(both, replace(wanted(), about=about))
+    assert len(page.encode()) < LARGEST_BYTES
+    elements = Elements(page).found
+    ids = [str(a["id"]) for _, a in elements if a.get("id")]
+    assert len(ids) == len(set(ids))
+    for place, _ in SECTIONS:
+        assert {place, f"m2-{place}"} <= set(ids)
+    links = [str(a["href"]) for tag, a in elements if tag == "a" and str(a["href"]).startswith("#")]
+    assert {link.removeprefix("#") for link in links} <= set(ids)
+    shown = [a for _, a in elements if a.get("data-figure") == "int8.accuracy"]
+    accuracies = [
+        subject.evaluation.int8.accuracy for subject in subjects(both) if subject.evaluation
+    ]
+    assert [float(str(each["value"])) for each in shown] == accuracies
+
+
+def test_findings_show_their_commands_as_code_and_add_no_elements() -> None:
+    finding = AuditFinding(
+        kind="k", severity="high", sets=("s",), what="<b>", why="y", do="Use `edgecxr <i>`"
+    )
+    page = html(Inputs(audits=[Audit(sets=(), findings=(finding,))]), wanted())
+    assert "&lt;b&gt;." in page
+    assert "Use <code>edgecxr &lt;i&gt;</code>." in page
 
 
 def test_what_is_missing_names_the_command_that_makes_it() -> None:
@@ -106,8 +137,8 @@ def test_a_page_too_large_is_refused(inputs: Inputs) -> None:
 
 def test_markdown_has_the_verdict_and_the_command(inputs: Inputs) -> None:
     text = markdown(inputs, wanted())
-    assert inputs.evaluation is not None
-    assert inputs.evaluation.verdict in text
+    assert "```sh\nedgecxr train SET --out x\n```" in text
+    assert evaluated(inputs).verdict in text
     assert "edgecxr report 'a b'" in text
     assert "SYNTHETIC" in text
 

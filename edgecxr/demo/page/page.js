@@ -61,7 +61,7 @@ function fill(card, found) {
   }
   const level = choices.bundles[by("bundle").value].level;
   if (found.possible !== null && level !== null) {
-    card.append(make("p", `possible at ${percent(level)}: ${found.possible.join(", ")}`, "soft"));
+    card.append(make("p", `possible at ${+(100 * level).toFixed(1)} %: ${found.possible.join(", ")}`, "soft"));
     card.append(make("p", `calibrated confidence ${percent(found.confidence)}`, "soft"));
   }
   card.append(make("p", cost(found), "soft"));

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecxr.core.pixels import PixelRange
 from edgecxr.errors import ModelError
 from edgecxr.export.compiled.layers import Layer, Value
 from edgecxr.export.graph import Graph, Op, Tensor
@@ -33,7 +34,8 @@ VALUE_TYPES = ("int8", "uint8", "float32")
 class Model:
     """Layers in execution order, from one input to one output.
 
-    ``source_shape`` is the input tensor's own shape, without the batch.
+    ``source_shape`` is the input tensor's own shape, without the batch; ``pixels`` the range that
+    the file names, or None.
     """
 
     layers: tuple[Layer, ...]
@@ -42,6 +44,7 @@ class Model:
     source_shape: tuple[int, ...]
     sha256: str
     size: int
+    pixels: PixelRange | None = None
 
     @property
     def macs(self) -> int:
@@ -202,4 +205,5 @@ def build_model(graph: Graph) -> Model:
         )
     output = builder._values[graph.outputs[0]]
     shape = graph.tensor(source.index).shape
-    return Model(tuple(builder.layers), source, output, shape[1:], graph.sha256, graph.size)
+    layers = tuple(builder.layers)
+    return Model(layers, source, output, shape[1:], graph.sha256, graph.size, graph.pixels)

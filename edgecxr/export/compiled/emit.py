@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from edgecxr import __version__
 from edgecxr.core.quant import pixel_values
+from edgecxr.export.compiled.build import Model
 from edgecxr.export.compiled.layers import Constant, Layer, Value, Window
 from edgecxr.export.compiled.plan import Plan, Ring
 from edgecxr.export.compiled.schedule import Segment
@@ -200,7 +201,7 @@ def _scratch_checks(emitter: _Emitter) -> str:
 
 def _constants(emitter: _Emitter) -> str:
     constants = {c.name: c for layer in emitter.layers for c in layer.constants()}
-    if (table := _pixel_table(emitter.plan.model.input)) is not None:
+    if (table := _pixel_table(emitter.plan.model)) is not None:
         constants[table.name] = table
     return "".join(_constant(constant) for constant in constants.values())
 
@@ -388,7 +389,7 @@ int {name}_push_row({name}_state *state, const uint8_t *pixels) {{
     return -1;
   }}
   {c_type} *to = {to};
-{pads}{_pixels(x)}  advance(&stream);
+{pads}{_pixels(emitter.plan.model)}  advance(&stream);
   return 0;
 }}
 
@@ -405,21 +406,26 @@ int {name}_push_values({name}_state *state, const {c_type} *values) {{
 """
 
 
-def _pixel_table(x: Value) -> Constant | None:
+def _pixel_table(model: Model) -> Constant | None:
     """Each pixel in the input's quantization, where that is not just pixel - 128."""
-    if x.dtype == "float32" or (x.dtype == "int8" and (x.scale, x.zero_point) == (1 / 128, 0)):
+    x = model.input
+    if x.dtype == "float32":
         return None
-    return Constant("pixel_values", "int8_t", pixel_values(x.dtype, x.scale, x.zero_point))
+    table = pixel_values(x.dtype, x.scale, x.zero_point, model.pixels)
+    if x.dtype == "int8" and np.array_equal(table, np.arange(-128, 128)):
+        return None
+    return Constant("pixel_values", "int8_t", table)
 
 
-def _pixels(x: Value) -> str:
+def _pixels(model: Model) -> str:
     """The loop from pixels to values of the input tensor."""
-    if _pixel_table(x) is not None:
+    x = model.input
+    if _pixel_table(model) is not None:
         return f"  ecx_table_u8(pixels, (int8_t *)to, {x.row_elements}, pixel_values);\n"
     if x.dtype == "int8":
         return f"  ecx_pixels_s8(pixels, to, {x.row_elements});\n"
     turn = f"uint32_t i = 0; i < {x.row_elements}u; ++i"
-    return f"  for ({turn}) {{\n    to[i] = {FLOAT_PIXEL};\n  }}\n"
+    return f"  for ({turn}) {{\n    to[i] = {FLOAT_PIXEL[model.pixels]};\n  }}\n"
 
 
 def _finish(emitter: _Emitter) -> str:

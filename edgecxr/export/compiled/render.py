@@ -28,6 +28,7 @@ def render(source: Source, settings: Settings) -> Export:
     plan = compilation.plan
     generated = emit(plan, name, source.labels)
     facts = {
+        "model_sha256": source.graph.sha256,
         "input": port_facts(source.input),
         "output": port_facts(source.output),
         "labels": list(source.labels),

@@ -1,10 +1,9 @@
 "use strict";
-// The only script: what the explorer shows under the pointer, or at the keyboard's place.
-(() => {
-  const map = document.getElementById("map");
-  if (!map) return;
-  const picture = document.getElementById("map-picture");
-  const text = document.getElementById("map-text");
+// The only script: what an explorer shows under the pointer, or at the keyboard's place.
+document.querySelectorAll(".explorer").forEach((explorer) => {
+  const map = explorer.querySelector(".map");
+  const picture = explorer.querySelector("img");
+  const text = explorer.querySelector("aside p");
   const show = (event) => {
     const point = event.target.closest("[data-text]");
     if (!point) return;
@@ -18,4 +17,4 @@
   map.addEventListener("pointerover", show);
   map.addEventListener("click", show);
   map.addEventListener("focusin", show);
-})();
+});

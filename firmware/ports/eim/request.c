@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define DEEPEST 16
+#define LARGEST_PIXEL 0xffffffu
 #define LARGEST 9007199254740992.0 /* 2^53: whole numbers that JSON's readers agree on */
 
 enum { VALUE, VALUE_OR_END, KEY, KEY_OR_END, COLON, NEXT, STRING, ESCAPE, HEX, NUMBER, WORD, OVER };
@@ -57,14 +58,7 @@ void eim_start(eim_request *request) {
   request->lost = 0;
 }
 
-int eim_pixel(const eim_request *request, uint64_t index, double value) {
-  if (!(value >= 0 && value <= 0xffffff)) {
-    return -1; /* not a number, too */
-  }
-  const uint32_t rgb = (uint32_t)value;
-  if ((double)rgb != value) {
-    return -1;
-  }
+static void store_pixel(const eim_request *request, uint64_t index, uint32_t rgb) {
   const uint32_t red = rgb >> 16, green = rgb >> 8 & 255, blue = rgb & 255;
   uint8_t *to = request->pixels + index * request->channels;
   if (request->channels == 1) {
@@ -75,6 +69,17 @@ int eim_pixel(const eim_request *request, uint64_t index, double value) {
     to[1] = (uint8_t)green;
     to[2] = (uint8_t)blue;
   }
+}
+
+int eim_pixel(const eim_request *request, uint64_t index, double value) {
+  if (!(value >= 0 && value <= LARGEST_PIXEL)) {
+    return -1; /* not a number, too */
+  }
+  const uint32_t rgb = (uint32_t)value;
+  if ((double)rgb != value) {
+    return -1;
+  }
+  store_pixel(request, index, rgb);
   return 0;
 }
 
@@ -428,7 +433,8 @@ static int is_end(eim_request *r, uint8_t byte) {
   return 0;
 }
 
-int eim_push(eim_request *request, uint8_t byte) {
+/* Takes one byte; 1 when a request is complete. */
+static int push(eim_request *request, uint8_t byte) {
   if (request->braces == 0) { /* a new one */
     forget(request);
     if (byte != '{') {
@@ -448,4 +454,44 @@ int eim_push(eim_request *request, uint8_t byte) {
     check_whole(request);
   }
   return end;
+}
+
+/* The values of an image that lie in these bytes whole, each with its comma: how many bytes they
+ * are. An image is thousands of them, and push takes several times as long. What is not a pixel is
+ * left to push. */
+static size_t take_values(eim_request *r, const uint8_t *bytes, size_t count) {
+  size_t taken = 0;
+  if (r->state != VALUE || r->depth != 2 || r->field != CLASSIFY || !in_array(r)) {
+    return 0;
+  }
+  while (r->count < r->elements) {
+    uint32_t number = 0;
+    size_t at = taken;
+    at += at < count && bytes[at] == ' ';
+    const size_t first = at;
+    for (; at < count && at - first < 8 && is_digit((char)bytes[at]); ++at) {
+      number = number * 10 + (uint32_t)(bytes[at] - '0');
+    }
+    if (at == first || at == count || bytes[at] != ',' || number > LARGEST_PIXEL ||
+        (bytes[first] == '0' && at - first > 1)) {
+      break;
+    }
+    store_pixel(r, r->count, number);
+    ++r->count;
+    taken = at + 1;
+  }
+  return taken;
+}
+
+size_t eim_take(eim_request *request, const uint8_t *bytes, size_t count, int *complete) {
+  size_t taken = 0;
+  *complete = 0;
+  while (taken < count && !*complete) {
+    taken += take_values(request, bytes + taken, count - taken);
+    if (taken < count) {
+      *complete = push(request, bytes[taken]);
+      ++taken;
+    }
+  }
+  return taken;
 }

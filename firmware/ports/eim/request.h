@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Requests of the .eim protocol, taken byte by byte: bare JSON objects without an end mark, of
+ * Requests of the .eim protocol, taken as they come: bare JSON objects without an end mark, of
  * any length, in any pieces. Pixels are stored as they come, so a request needs no buffer.
  */
 #ifndef ECX_EIM_REQUEST_H
 #define ECX_EIM_REQUEST_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 typedef enum { EIM_NOTHING, EIM_HELLO, EIM_CLASSIFY, EIM_CLASSIFY_SHM, EIM_THRESHOLD } eim_verb;
@@ -16,7 +17,7 @@ typedef struct {
   uint32_t elements; /* pixels of an image */
   uint32_t channels; /* 1: luminance; 3: red, green, blue */
 
-  /* Good once eim_push has returned 1. */
+  /* Good once eim_take has found a request complete. */
   eim_verb verb;
   char error[80]; /* what is wrong, or "" */
   int has_id;
@@ -41,9 +42,9 @@ typedef struct {
 /* Be ready for a first request; the caller's members stay. */
 void eim_start(eim_request *request);
 
-/* Take one byte. Returns 1 when a request is complete and an answer is due; the next byte begins
- * another one. */
-int eim_push(eim_request *request, uint8_t byte);
+/* Take up to count bytes: those up to the end of a request, which makes *complete 1 and an answer
+ * due, else all. Returns how many were taken. */
+size_t eim_take(eim_request *request, const uint8_t *bytes, size_t count, int *complete);
 
 /* Store what a client means by one value, (red << 16) + (green << 8) + blue. Returns 0, or -1 if it
  * is no such number. Writes within [elements] only: index must be below it. */

@@ -212,8 +212,10 @@ static void take(client *one) {
     drop(one);
     return;
   }
-  for (ssize_t i = 0; i < count && one->socket >= 0; ++i) {
-    if (eim_push(&one->request, buffer[i])) {
+  for (size_t i = 0; i < (size_t)count && one->socket >= 0;) {
+    int complete;
+    i += eim_take(&one->request, buffer + i, (size_t)count - i, &complete);
+    if (complete) {
       answer(&one->request);
       send_answer(one);
     }

@@ -4,27 +4,9 @@
  */
 #include "ecx_fast.h"
 
-#if !ECX_USE_DSP
+#if !ECX_USE_DSP && !ECX_USE_SIMD
 
-#include <string.h>
-
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#elif defined(__aarch64__)
-#include <arm_neon.h>
-#endif
-
-#include "ecx_requantize.h"
-
-/* Cells outside the map lie in the first and in the last word of a channel. */
-static void pad_row(int8_t *row, uint32_t channels, int32_t stride) {
-  static const int8_t outside[4] = {-128, -128, -128, -128};
-  for (; channels != 0; --channels) {
-    memcpy(row, outside, 4);
-    row += stride;
-    memcpy(row - 4, outside, 4);
-  }
-}
+#include "ecx_fast_parts.h"
 
 /* The high half of a * b, for 0 <= b. */
 static int32_t high_32(int32_t a, int32_t b) {
@@ -50,55 +32,9 @@ typedef struct {
   uint32_t both, low;
 } sums;
 
-#if defined(__SSE2__)
-/* Eight taps at a time: on a little-endian machine the halves of the words lie in their order. */
-static uint32_t eight_taps(const int8_t *x, uint32_t taps, const uint32_t *stream, sums *sum) {
-  __m128i both = _mm_setzero_si128(), low = both;
-  uint32_t k = 0;
-  for (; k + 8 <= taps; k += 8) {
-    const __m128i words = _mm_loadu_si128((const __m128i *)(const void *)(stream + k / 2));
-    const __m128i bytes = _mm_loadl_epi64((const __m128i *)(const void *)(x + k));
-    const __m128i wide = _mm_srai_epi16(_mm_unpacklo_epi8(bytes, bytes), 8);
-    both = _mm_add_epi32(both, _mm_madd_epi16(wide, words));
-    low = _mm_add_epi32(low, _mm_madd_epi16(wide, _mm_srai_epi16(_mm_slli_epi16(words, 8), 8)));
-  }
-  uint32_t lanes[8];
-  _mm_storeu_si128((__m128i *)(void *)lanes, both);
-  _mm_storeu_si128((__m128i *)(void *)(lanes + 4), low);
-  sum->both += lanes[0] + lanes[1] + lanes[2] + lanes[3];
-  sum->low += lanes[4] + lanes[5] + lanes[6] + lanes[7];
-  return k;
-}
-#elif defined(__aarch64__) && !defined(__AARCH64EB__)
-/* Eight taps at a time: on a little-endian machine the halves of the words lie in their order. */
-static uint32_t eight_taps(const int8_t *x, uint32_t taps, const uint32_t *stream, sums *sum) {
-  int32x4_t both = vdupq_n_s32(0), low = both;
-  uint32_t k = 0;
-  for (; k + 8 <= taps; k += 8) {
-    const int16x8_t words = vreinterpretq_s16_u32(vld1q_u32(stream + k / 2));
-    const int16x8_t lower = vshrq_n_s16(vshlq_n_s16(words, 8), 8);
-    const int16x8_t wide = vmovl_s8(vld1_s8(x + k));
-    both = vmlal_high_s16(vmlal_s16(both, vget_low_s16(wide), vget_low_s16(words)), wide, words);
-    low = vmlal_high_s16(vmlal_s16(low, vget_low_s16(wide), vget_low_s16(lower)), wide, lower);
-  }
-  sum->both += (uint32_t)vaddvq_s32(both);
-  sum->low += (uint32_t)vaddvq_s32(low);
-  return k;
-}
-#else
-static uint32_t eight_taps(const int8_t *x, uint32_t taps, const uint32_t *stream, sums *sum) {
-  (void)x, (void)taps, (void)stream, (void)sum;
-  return 0;
-}
-#endif
-
 static sums two_channels(const int8_t *x, uint32_t taps, const uint32_t *stream) {
   sums sum = {stream[0], stream[1]};
   stream += 2;
-  const uint32_t done = eight_taps(x, taps, stream, &sum);
-  x += done;
-  taps -= done;
-  stream += done / 2;
   for (; taps >= 2; taps -= 2) {
     const uint32_t word = *stream++;
     const int32_t first = (int16_t)word, second = (int32_t)word >> 16;
@@ -116,10 +52,10 @@ static sums two_channels(const int8_t *x, uint32_t taps, const uint32_t *stream)
 
 void ecx_fast_pointwise_s8(const int8_t *x, int8_t *y, uint32_t n, const ecx_fast_pointwise *layer,
                            void *scratch) {
-  const uint32_t words = (layer->in_c + 7u) / 8u * 4u;
+  const uint32_t words = ecx_weight_words(layer);
   (void)scratch;
   if (layer->pixel_stride == 1) {
-    pad_row(y - 1, layer->out_c, layer->channel_stride);
+    ecx_pad_planes(y - 1, layer->out_c, layer->channel_stride);
   }
   for (uint32_t p = 0; p < n; ++p) {
     const uint32_t *stream = layer->stream;
@@ -136,16 +72,12 @@ void ecx_fast_pointwise_s8(const int8_t *x, int8_t *y, uint32_t n, const ecx_fas
   }
 }
 
-static int8_t quantize_exactly(int32_t sum, uint32_t multiplier, int shift, int8_t zero) {
-  return ecx_clamp(ecx_requantize(sum, (int32_t)multiplier, shift) + zero, -128, 127);
-}
-
 void ecx_exact_pointwise_s8(const int8_t *x, int8_t *y, uint32_t n, const ecx_fast_pointwise *layer,
                             void *scratch) {
-  const uint32_t words = (layer->in_c + 7u) / 8u * 4u;
+  const uint32_t words = ecx_weight_words(layer);
   (void)scratch;
   if (layer->pixel_stride == 1) {
-    pad_row(y - 1, layer->out_c, layer->channel_stride);
+    ecx_pad_planes(y - 1, layer->out_c, layer->channel_stride);
   }
   for (uint32_t p = 0; p < n; ++p) {
     const uint32_t *stream = layer->stream;
@@ -153,10 +85,7 @@ void ecx_exact_pointwise_s8(const int8_t *x, int8_t *y, uint32_t n, const ecx_fa
     for (uint32_t c = 0; c < layer->out_c; c += 2) {
       const sums sum = two_channels(x, layer->in_c, stream);
       stream += words + 2;
-      const int8_t zero = (int8_t)(stream[2] >> 16);
-      const int shift_a = stream[2] & 255u, shift_b = stream[2] >> 8 & 255u;
-      out[0] = quantize_exactly((int32_t)(sum.both - sum.low) >> 8, stream[0], shift_a, zero);
-      out[layer->channel_stride] = quantize_exactly((int32_t)sum.low, stream[1], shift_b, zero);
+      ecx_quantize_exactly(sum.both - sum.low, sum.low, stream, out, layer->channel_stride);
       stream += 3;
       out += 2 * layer->channel_stride;
     }
@@ -172,7 +101,7 @@ static int32_t window_sum(const int8_t *a, const int8_t *b, const int8_t *c, con
 void ecx_fast_depthwise_s8(const int8_t *const *rows, int8_t *y, const ecx_fast_depthwise *layer) {
   const int8_t *w = (const int8_t *)(layer->stream + 2 * layer->channels);
   if (layer->pixel_stride == 1 && layer->channel_stride > 1) {
-    pad_row(y - 1, layer->channels, layer->channel_stride);
+    ecx_pad_planes(y - 1, layer->channels, layer->channel_stride);
   }
   for (uint32_t c = 0; c < layer->channels; ++c) {
     const uint32_t bias = layer->stream[2 * c], multiplier = layer->stream[2 * c + 1];
