@@ -11,6 +11,7 @@ from edgecxr.core.table import Part, Table, plain
 from edgecxr.recipes.recipe import ImageSet, Recipe
 from edgecxr.recipes.rows import Row
 
+_COLUMNS = 80  # of the narrowest terminal that people use
 _HEADS = (
     "experiment",
     "the paper's figure",
@@ -88,16 +89,23 @@ def report(rows: Sequence[Row]) -> str:
     """A few lines for each row, for a terminal."""
     parts = []
     for row in rows:
-        difference = _difference(row)
-        parts.append(
-            f"{row.paper.source}: {row.title}{_marks(row)}\n"
-            f"  the paper: {reported(row)}\n"
-            f"  int8 {_accuracy(row.int8_accuracy, row.int8_accuracy_ci95)}, float32 "
+        figures = (
+            f"int8 {_accuracy(row.int8_accuracy, row.int8_accuracy_ci95)}, float32 "
             f"{_accuracy(row.float32_accuracy, row.float32_accuracy_ci95)}, int8 − float32 "
-            f"{difference} points\n"
-            + textwrap.fill(" ".join(_words(row)), 100, initial_indent="  ", subsequent_indent="  ")
+            f"{_difference(row)} points"
+        )
+        below = (f"the paper: {reported(row)}", figures, " ".join(_words(row)))
+        parts.append(
+            "\n".join([f"{row.paper.source}: {row.title}{_marks(row)}", *map(_below, below)])
         )
     return "\n\n".join(parts)
+
+
+def _below(text: str) -> str:
+    indent = "  "
+    return textwrap.fill(
+        text, _COLUMNS, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
+    )
 
 
 def listing(recipes: Sequence[Recipe]) -> list[Part]:
@@ -148,7 +156,8 @@ def _words(row: Row) -> list[str]:
     sentences = [row.data, f"{row.images} test images, {count}."]
     if row.reduced:
         sentences.append(f"Reduced: {', '.join(row.reduced)}.")
-    sentences += row.differs
+    if row.setting != "quick":  # it would speak of images that were not there
+        sentences += row.differs
     if row.same_images is False:
         sentences.append("Other image files than this project's own figures come from.")
     if len(row.seeds) > 1:

@@ -21,8 +21,6 @@ from edgecxr.optional import require
 OBJECT_STORE_BYTES = 80 * 1024 * 1024
 # Unix sockets have at most 107 characters of path, and Ray takes about 70 of them.
 LONGEST_TEMPORARY = 30
-# Ray gives its node 30 s to start, which no setting changes.
-STARTS = 2
 ANSWER_SECONDS = 10.0
 
 _QUIET = {
@@ -37,8 +35,10 @@ _QUIET = {
 _ON_THIS_MACHINE = {
     # The one switch for it; it must be set before ray is imported.
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-    # Ray's server takes a second to start; where every processor is taken, a minute was seen.
+    # Ray's server and node take a second to start; where every processor is taken, Ray's own 30 s
+    # were seen to be too short.
     "RAY_gcs_server_port_wait_time_s": "300",
+    "RAY_raylet_start_wait_time_s": "300",
 }
 
 
@@ -116,17 +116,14 @@ def _short_folder() -> str:
 
 @contextmanager
 def _session(ray: Any, **options: Any) -> Iterator[None]:
-    for start in range(STARTS):
-        try:
-            with native_output_hidden():
-                ray.init(**options)
-            break
-        except Exception as error:
-            ray.shutdown()  # of what had started already
-            if not _is_no_start(ray, error):
-                raise
-            if start + 1 == STARTS or not _is_too_slow(error):
-                raise ClusterError(_why_not(options["address"], error)) from error
+    try:
+        with native_output_hidden():
+            ray.init(**options)
+    except Exception as error:
+        ray.shutdown()  # of what had started already
+        if not _is_no_start(ray, error):
+            raise
+        raise ClusterError(_why_not(options["address"], error)) from error
     try:
         # Ray prints pages on stdout when a worker or a node dies, which the sweep says in a line.
         with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
@@ -135,14 +132,10 @@ def _session(ray: Any, **options: Any) -> Iterator[None]:
         ray.shutdown()
 
 
-def _is_too_slow(error: Exception) -> bool:
-    """Ray has no class of its own for a process of its node that does not answer in 30 s."""
-    return type(error) is Exception
-
-
 def _is_no_start(ray: Any, error: Exception) -> bool:
+    """Ray raises ``Exception`` itself, among others, where one of its processes does not answer."""
     of_ray = (OSError, ValueError, RuntimeError, ray.exceptions.RayError)
-    return _is_too_slow(error) or isinstance(error, of_ray)
+    return type(error) is Exception or isinstance(error, of_ray)
 
 
 def _why_not(address: str, error: Exception) -> str:

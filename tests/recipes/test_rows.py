@@ -113,6 +113,9 @@ def test_a_row_says_what_it_is_not(tmp_path: Path) -> None:
         assert "(reduced)" in words
         assert "size 64 instead of 150" in words
         assert all(sentence in words for sentence in found.differs)
+    assert max(map(len, report([found]).splitlines())) <= 80
+    quick = found.model_copy(update={"setting": "quick"})
+    assert found.differs[0] not in " ".join(report([quick]).split())
     other = found.model_copy(update={"same_images": False})
     assert "Other image files than this project's" in page([other])
     assert table([found]).count("\n") == 2
