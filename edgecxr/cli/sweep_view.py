@@ -152,9 +152,9 @@ def report(result: SweepResult, out: Path) -> list[Part]:
     if any(one.test for one in result.summary):
         parts.append(_settings_table(result, "test"))
     parts.append(
-        "Mean over seeds ± standard deviation (95 % t-interval of the mean). int8 and float32\n"
-        "of one seed are a pair. Last column: the 95 % interval of their difference of accuracy,\n"
-        "over images."
+        "Mean over seeds ± standard deviation (95 % t-interval of the mean). int8 and\n"
+        "float32 of one seed are a pair. Last column: the 95 % interval of their\n"
+        "difference of accuracy, over images."
     )
     return [*parts, files]
 
