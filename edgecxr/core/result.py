@@ -365,8 +365,10 @@ def _runtime_lines(rows: Sequence[BenchRow]) -> list[str]:
             continue
         ran, latency = row.interpreter, row.latency_ms
         threads = "1 thread" if row.threads == 1 else f"{row.threads} threads"
+        # The compiled runtime has kernels of its own, which give those bits.
+        bits_of = "the bits of " if ran.name == "compiled" else ""
         lines[
-            f"{row.runtime}: {ran.name} {ran.version}, {ran.kernels} kernels, {threads}; "
+            f"{row.runtime}: {ran.name} {ran.version}, {bits_of}{ran.kernels} kernels, {threads}; "
             f"{latency.runs} runs after {latency.warmup} for warm-up."
         ] = None
     return list(lines)
