@@ -39,6 +39,11 @@ class Subject:
         """SHA-256 of its model files."""
         return {each.sha256 for each in self.manifest.files.values()} if self.manifest else set()
 
+    @property
+    def names(self) -> set[str]:
+        """Of the bundle, and of its folder."""
+        return {self.name, self.card.bundle.folder.name} if self.card else {self.name}
+
     def lies_at(self, folder: Path) -> bool:
         return self.card is not None and self.card.bundle.folder.resolve() == folder.resolve()
 
@@ -55,16 +60,14 @@ class Subject:
 def subjects(inputs: Inputs) -> list[Subject]:
     """The bundles in their order, each with its results; then models that only results speak of.
 
-    A measurement belongs to the bundle with the SHA-256 of its model file. Counts of instructions
-    go by the model's name; if a bundle is there, those of other models are left out.
+    A measurement belongs to the bundle with the SHA-256 of its model file, an evaluation to the
+    bundle that it names. Counts of instructions go by the model's name; if a bundle is there, those
+    of other models are left out.
     """
     found = [Subject(card.bundle.manifest.name, card) for card in inputs.cards]
     for evaluation in inputs.evaluations:
-        folder, labels = Path(evaluation.model), tuple(c.label for c in evaluation.int8.classes)
-        fitting = [s for s in found if s.lies_at(folder)] or [
-            s for s in found if s.labels == labels
-        ]
-        _first(fitting, found, folder.name).evaluations.append(evaluation)
+        fitting = _evaluated(evaluation, found)
+        _first(fitting, found, Path(evaluation.model).name).evaluations.append(evaluation)
     for bench in inputs.benches:
         sums = {row.model_sha256 for row in bench.rows}
         fitting = [s for s in found if s.sums & sums]
@@ -79,6 +82,18 @@ def subjects(inputs: Inputs) -> list[Subject]:
         if fitting or not inputs.cards:
             _first(fitting, found, row.model).rows.append(row)
     return found or [Subject(UNNAMED)]
+
+
+def _evaluated(evaluation: Compared, found: Sequence[Subject]) -> Sequence[Subject]:
+    """The bundle at that path; if it was moved, that of the name; else the only one of the classes:
+    two models of the same classes could be taken for each other."""
+    folder, labels = Path(evaluation.model), tuple(c.label for c in evaluation.int8.classes)
+    alike = [s for s in found if s.labels == labels]
+    return (
+        [s for s in found if s.lies_at(folder)]
+        or [s for s in alike if folder.name in s.names]
+        or (alike if len(alike) == 1 else [])
+    )
 
 
 def _first(fitting: Sequence[Subject], found: list[Subject], name: str) -> Subject:

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgecxr.core.bundle import Imported, write_manifest
 from edgecxr.errors import OutputError
-from edgecxr.report.inputs import Audit, AuditFinding, Inputs
+from edgecxr.report.inputs import Audit, AuditFinding, Inputs, read_inputs
 from edgecxr.report.page import LARGEST_BYTES, NOTICE, SECTIONS, html, markdown
 from edgecxr.report.plots import bars
 from edgecxr.report.subjects import subjects
@@ -118,6 +119,19 @@ def test_what_is_missing_names_the_command_that_makes_it() -> None:
     for command in ("evaluate BUNDLE", "bench BUNDLE", "data audit SET", "sweep SET", "--data SET"):
         assert command in empty
     assert not Elements(empty).figures
+
+
+def test_a_bundle_that_was_imported_is_shown_as_such(tmp_path: Path) -> None:
+    bundle = results(tmp_path / "bundle").cards[0].bundle
+    origin = Imported(file="theirs.tflite", sha256="0" * 64, input_range="0..1")
+    manifest = bundle.manifest.model_copy(
+        update={"training": None, "architecture": None, "imported": origin, "metrics": {}}
+    )
+    write_manifest(bundle.folder, manifest)
+    page = html(read_inputs([bundle.folder]), wanted())
+    assert "theirs.tflite" in page
+    assert "pixels 0..1" in page
+    assert "<th>training</th>" not in page
 
 
 def test_without_images_there_are_none(inputs: Inputs, page: str) -> None:

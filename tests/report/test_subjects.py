@@ -49,6 +49,18 @@ def test_an_evaluation_goes_to_its_folder_or_its_classes(two: Inputs) -> None:
     assert subjects(two)[0].evaluation == two.cards[0].bundle.manifest.metrics["test"]
 
 
+def test_an_evaluation_of_a_moved_bundle_goes_by_its_name_and_is_never_guessed(
+    tmp_path: Path,
+) -> None:
+    labels = ("a", "b", "c")
+    made = [results(tmp_path / name, labels) for name in ("x", "y")]
+    given = Inputs(cards=[each.cards[0] for each in made])
+    given.evaluations = [compared(labels, "elsewhere/y"), compared(labels, "elsewhere/z")]
+    found = subjects(given)
+    assert [(each.name, len(each.evaluations)) for each in found] == [("x", 0), ("y", 1), ("z", 1)]
+    assert found[2].card is None
+
+
 def test_a_measurement_goes_to_the_model_file_that_was_measured(two: Inputs) -> None:
     other = result(FULL)
     measured = FULL.model_copy(update={"model_sha256": sums(two)})
