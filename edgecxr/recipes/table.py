@@ -123,7 +123,9 @@ def listing(recipes: Sequence[Recipe]) -> list[Part]:
     sets = {name: images for one in recipes for name, images in _sets(one).items()}
     about = [
         textwrap.fill(
-            f"{name}: {each.about} Below the data root: {each.where}.", 100, subsequent_indent="  "
+            f"{name}: {each.about} Below the data root: {each.where}.",
+            _COLUMNS,
+            subsequent_indent="  ",
         )
         for name, each in sets.items()
     ]

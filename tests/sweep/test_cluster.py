@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ray that does not start: one sentence, and nothing of it stays."""
+"""Ray that does not start: one sentence, and this process is not left connected."""
 
 from __future__ import annotations
 
