@@ -73,7 +73,9 @@ def _quantize_at(model: Any, schema: Any, ends: Any, inner: int) -> Any:
     for operator in graph.operators:
         sides = (operator.inputs, operator.outputs)
         code = model.operatorCodes[operator.opcodeIndex]
-        if code.builtinCode != schema.BuiltinOperator.QUANTIZE or sides[1 - inner][0] != ends[0]:
+        # Old converters wrote the byte alone, as the reader knows too.
+        number = max(code.builtinCode, code.deprecatedBuiltinCode)
+        if number != schema.BuiltinOperator.QUANTIZE or sides[1 - inner][0] != ends[0]:
             continue
         outside, inside = (graph.tensors[sides[i][0]] for i in (1 - inner, inner))
         if inside.type == schema.TensorType.INT8 and _shifts(outside, inside):

@@ -222,12 +222,31 @@ def test_an_imported_model_is_built_into_firmware(
     assert "Dry run: no board was touched" in capsys.readouterr().out
 
 
+def opened(path: Path) -> Any:
+    """A file as the objects of TensorFlow Lite's schema."""
+    return foreign._schema().ModelT.InitFromPackedBuf(bytearray(path.read_bytes()), 0)
+
+
+def test_a_uint8_model_of_an_old_converter_gets_int8_ends(
+    foreign_models: Path, tmp_path: Path, tiny_images: np.ndarray[Any, Any]
+) -> None:
+    given = foreign_models / "unit-uint8.tflite"
+    model = opened(given)
+    for code in model.operatorCodes:  # it wrote the operator's number as a byte, and no other
+        assert code.deprecatedBuiltinCode
+        code.builtinCode = 0
+    old, new = (
+        open_interpreter(adapt(data, None), kernels="reference")
+        for data in (foreign._packed(model), given.read_bytes())
+    )
+    assert old.precision == "int8"
+    assert np.array_equal(old.raw(tiny_images[:4]), new.raw(tiny_images[:4]))
+
+
 def test_a_uint8_model_of_another_kind_is_refused(
     foreign_models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    schema = foreign._schema()
-    data = bytearray((foreign_models / "unit-uint8.tflite").read_bytes())
-    model = schema.ModelT.InitFromPackedBuf(data, 0)
+    model = opened(foreign_models / "unit-uint8.tflite")
     graph = model.subgraphs[0]
     graph.tensors[graph.inputs[0]].quantization.zeroPoint = [5]  # no longer int8's, shifted by 128
     strange = tmp_path / "strange.tflite"
