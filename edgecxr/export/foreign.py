@@ -58,9 +58,12 @@ def _packed(model: Any) -> bytes:
 
 
 def _to_int8(model: Any, schema: Any) -> None:
-    """Cut off the QUANTIZE that stands at each end, so that the int8 behind it is the end."""
+    """Cut off the QUANTIZE that stands at a uint8 end, so that the int8 behind it is the end."""
     graph = model.subgraphs[0]
     for ends, inner in ((graph.inputs, 1), (graph.outputs, 0)):
+        # The other end may be of another type; whether it fits is judged where the model is opened.
+        if graph.tensors[ends[0]].type != schema.TensorType.UINT8:
+            continue
         operator = _quantize_at(model, schema, ends, inner)
         ends[0] = (operator.inputs, operator.outputs)[inner][0]
         graph.operators.remove(operator)

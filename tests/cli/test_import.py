@@ -222,6 +222,27 @@ def test_an_imported_model_is_built_into_firmware(
     assert "Dry run: no board was touched" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("ends", ["uint8-int8", "int8-uint8"])
+def test_a_model_with_uint8_at_one_end_gets_int8_there(
+    foreign_models: Path, tiny_images: np.ndarray[Any, Any], ends: str
+) -> None:
+    mixed, whole = (
+        open_interpreter(adapt((foreign_models / name).read_bytes(), None), kernels="reference")
+        for name in (f"signed-{ends}.tflite", "signed-int8.tflite")
+    )
+    assert (mixed.input, mixed.output) == (whole.input, whole.output)
+    assert np.array_equal(mixed.raw(tiny_images[:4]), whole.raw(tiny_images[:4]))
+
+
+def test_float32_at_one_end_only_is_refused_for_what_it_is(
+    foreign_models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, out = foreign_models / "signed-uint8-float32.tflite", tmp_path / "x"
+    assert main.run(["import", str(model), "--labels", "a,b,c", "--out", str(out)]) == 1
+    assert "expected int8 or float32 for both input and output" in capsys.readouterr().err
+    assert not out.exists()
+
+
 def opened(path: Path) -> Any:
     """A file as the objects of TensorFlow Lite's schema."""
     return foreign._schema().ModelT.InitFromPackedBuf(bytearray(path.read_bytes()), 0)
