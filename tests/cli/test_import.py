@@ -249,7 +249,7 @@ def opened(path: Path) -> Any:
 
 
 def test_a_uint8_model_of_an_old_converter_gets_int8_ends(
-    foreign_models: Path, tmp_path: Path, tiny_images: np.ndarray[Any, Any]
+    foreign_models: Path, tiny_images: np.ndarray[Any, Any]
 ) -> None:
     given = foreign_models / "unit-uint8.tflite"
     model = opened(given)
