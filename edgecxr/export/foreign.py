@@ -60,8 +60,8 @@ def _damage_named() -> Iterator[None]:
     """The generated classes check nothing, and unpack what the reader never looks at."""
     try:
         yield
-    except (struct.error, TypeError, ValueError, IndexError, AttributeError) as error:
-        damaged(f"its parts do not hold together ({error})")
+    except (struct.error, TypeError, ValueError, IndexError, AttributeError):
+        damaged("its parts do not hold together")
 
 
 def _packed(model: Any) -> bytes:
