@@ -189,6 +189,37 @@ def test_the_range_is_in_the_file_and_nothing_else_of_it_changes(
         assert np.array_equal(before.result(), after.result())
 
 
+@pytest.mark.parametrize(
+    ("name", "range_"),
+    [("unit-int8", "-1..1"), ("unit-uint8", "-1..1"), ("unit-int8", "0..255")],
+)
+def test_a_range_that_the_quantization_cannot_hold_is_a_usage_error(
+    foreign_models: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    range_: str,
+) -> None:
+    model, out = foreign_models / f"{name}.tflite", tmp_path / "x"
+    arguments = ["import", str(model), "--labels", "a,b,c", "--out", str(out)]
+    assert main.run([*arguments, "--input-range", range_]) == 2
+    message = capsys.readouterr().err
+    assert f"int8 for numbers from 0 to 1, and its pixels are said to be {range_}" in message
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "range_"), [("unit-int8", "0..1"), ("unit-uint8", "0..1"), ("signed-int8", "-1..1")]
+)
+def test_a_range_that_the_quantization_spans_may_be_named(
+    foreign_models: Path, tmp_path: Path, name: str, range_: str
+) -> None:
+    bundle = imported(foreign_models / f"{name}.tflite", tmp_path / "x", "--input-range", range_)
+    origin = Bundle.open(bundle).manifest.imported
+    assert origin is not None
+    assert origin.input_range == range_
+
+
 def test_an_unknown_range_is_a_usage_error(
     tiny_float32: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
