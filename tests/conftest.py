@@ -33,7 +33,8 @@ def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def foreign_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with RGB models as other tools make them: ``unit-`` (trained on 0 to 1) and
-    ``signed-`` (-1 to 1), each ``float32.tflite``, ``int8.tflite`` and ``uint8.tflite``."""
+    ``signed-`` (-1 to 1), each ``float32.tflite``, ``int8.tflite`` and ``uint8.tflite``; and with
+    ends that differ, ``signed-uint8-int8``, ``signed-int8-uint8`` and ``signed-uint8-float32``."""
     return made_models(tmp_path_factory.mktemp("foreign"), "foreign")
 
 

@@ -70,7 +70,7 @@ def convert(
     model: Any,
     images: NDArray[np.uint8] | None,
     normalise: Normalise = normalised,
-    ends: Any = tf.int8,
+    ends: tuple[Any, Any] = (tf.int8, tf.int8),
 ) -> bytes:
     """The ``.tflite`` file: int8, with ``ends``, when calibrated with images, else float32."""
     function = tf.function(lambda x: model(x, training=False))
@@ -80,7 +80,7 @@ def convert(
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = representative(images, normalise)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.inference_input_type = converter.inference_output_type = ends
+        converter.inference_input_type, converter.inference_output_type = ends
     return bytes(converter.convert())
 
 
@@ -96,9 +96,12 @@ def main(folder: Path, what: str) -> None:
         normalise = rgb(low, 1)
         model = build(images, normalise)
         (folder / f"{name}-float32.tflite").write_bytes(convert(model, None))
-        for ends in (tf.int8, tf.uint8):
-            data = convert(model, images, normalise, ends)
-            (folder / f"{name}-{ends.name}.tflite").write_bytes(data)
+        for end in (tf.int8, tf.uint8):
+            data = convert(model, images, normalise, (end, end))
+            (folder / f"{name}-{end.name}.tflite").write_bytes(data)
+    for ends in ((tf.uint8, tf.int8), (tf.int8, tf.uint8), (tf.uint8, tf.float32)):
+        data = convert(model, images, normalise, ends)
+        (folder / f"{name}-{ends[0].name}-{ends[1].name}.tflite").write_bytes(data)
 
 
 if __name__ == "__main__":

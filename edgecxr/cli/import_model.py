@@ -44,7 +44,7 @@ def import_model(
             metavar="RANGE",
             help="Which numbers the model was trained on where pixels are 0 to 255: 0..1 (Edge "
             "Impulse), -1..1 (Teachable Machine) or 0..255. Needed for float32; an int8 model says "
-            "it by its quantization.",
+            "it by its quantization, which a range may not contradict.",
         ),
     ] = None,
     force: common.ForceOption = False,
@@ -124,12 +124,28 @@ def _range(text: str | None) -> PixelRange | None:
 
 
 def _check_range(model: Path, interpreter: Interpreter) -> None:
+    from edgecxr.core.pixels import pixel_reals
     from edgecxr.errors import UsageError
 
-    if interpreter.precision == "float32" and interpreter.pixels is None:
+    pixels = interpreter.pixels
+    if interpreter.precision == "float32":
+        if pixels is None:
+            raise UsageError(
+                f"{model} takes float32, which does not say what it was trained on; give "
+                "--input-range 0..1 (Edge Impulse), -1..1 (Teachable Machine, Keras' MobileNet) or "
+                "0..255"
+            )
+        return
+    if pixels is None:
+        return
+    port = interpreter.input
+    low, high = (port.scale * (end - port.zero_point) for end in (-128, 127))
+    darkest, brightest = (float(end) for end in pixel_reals(pixels)[[0, 255]])
+    # Calibration may miss the ends by a step, and our own 127/128 is one short of 1.
+    if darkest < low - 2 * port.scale or brightest > high + 2 * port.scale:
         raise UsageError(
-            f"{model} takes float32, which does not say what it was trained on; give --input-range "
-            "0..1 (Edge Impulse), -1..1 (Teachable Machine, Keras' MobileNet) or 0..255"
+            f"{model} takes int8 for numbers from {low:.3g} to {high:.3g}, and its pixels are said "
+            f"to be {pixels}; give the --input-range that it was trained on, or leave it out"
         )
 
 

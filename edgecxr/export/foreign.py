@@ -3,10 +3,15 @@
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from edgecxr.core.flatbuffer import damaged
 from edgecxr.core.pixels import METADATA, PixelRange
 from edgecxr.errors import MissingPackageError, ModelError
+from edgecxr.export.graph import Graph, Op, Tensor
 from edgecxr.export.reader import read_tflite
 from edgecxr.export.schema import IDENTIFIER
 
@@ -29,9 +34,10 @@ def adapt(data: bytes, pixels: PixelRange | None) -> bytes:
     if not has_uint8 and pixels in (None, graph.pixels):
         return data
     schema = _schema()
-    model = schema.ModelT.InitFromPackedBuf(bytearray(data), 0)
+    with _damage_named():
+        model = schema.ModelT.InitFromPackedBuf(bytearray(data), 0)
     if has_uint8:
-        _to_int8(model, schema)
+        _to_int8(model, graph)
     if pixels is not None:
         _name_range(model, schema, pixels)
     return _packed(model)
@@ -49,35 +55,47 @@ def _schema() -> Any:
     return schema_py_generated
 
 
+@contextmanager
+def _damage_named() -> Iterator[None]:
+    """The generated classes check nothing, and unpack what the reader never looks at."""
+    try:
+        yield
+    except (struct.error, TypeError, ValueError, IndexError, AttributeError):
+        damaged("its parts do not hold together")
+
+
 def _packed(model: Any) -> bytes:
     import flatbuffers
 
     builder = flatbuffers.Builder(1 << 20)
-    builder.Finish(model.Pack(builder), IDENTIFIER)
+    with _damage_named():
+        builder.Finish(model.Pack(builder), IDENTIFIER)
     return bytes(builder.Output())
 
 
-def _to_int8(model: Any, schema: Any) -> None:
-    """Cut off the QUANTIZE that stands at each end, so that the int8 behind it is the end."""
-    graph = model.subgraphs[0]
-    for ends, inner in ((graph.inputs, 1), (graph.outputs, 0)):
-        operator = _quantize_at(model, schema, ends, inner)
-        ends[0] = (operator.inputs, operator.outputs)[inner][0]
-        graph.operators.remove(operator)
+def _to_int8(model: Any, graph: Graph) -> None:
+    """Cut off the QUANTIZE that stands at a uint8 end, so that the int8 behind it is the end."""
+    changed, cut = model.subgraphs[0], []
+    for ends, inner in ((changed.inputs, 1), (changed.outputs, 0)):
+        # The other end may be of another type; whether it fits is judged where the model is opened.
+        if graph.tensor(ends[0]).dtype != "uint8":
+            continue
+        op = _quantize_at(graph, ends[0], inner)
+        ends[0] = (op.inputs, op.outputs)[inner][0]
+        cut.append(op.index)
+    changed.operators = [each for i, each in enumerate(changed.operators) if i not in cut]
     model.signatureDefs = None  # they name the tensors that were cut off
 
 
-def _quantize_at(model: Any, schema: Any, ends: Any, inner: int) -> Any:
+def _quantize_at(graph: Graph, end: int, inner: int) -> Op:
     """The QUANTIZE at the input (``inner`` 1) or the output (0): to or from int8, by a shift."""
-    graph = model.subgraphs[0]
-    for operator in graph.operators:
-        sides = (operator.inputs, operator.outputs)
-        code = model.operatorCodes[operator.opcodeIndex]
-        if code.builtinCode != schema.BuiltinOperator.QUANTIZE or sides[1 - inner][0] != ends[0]:
+    for op in graph.ops:
+        sides = (op.inputs, op.outputs)
+        if op.name != "QUANTIZE" or sides[1 - inner][0] != end:
             continue
-        outside, inside = (graph.tensors[sides[i][0]] for i in (1 - inner, inner))
-        if inside.type == schema.TensorType.INT8 and _shifts(outside, inside):
-            return operator
+        inside = graph.tensor(sides[inner][0])
+        if inside.dtype == "int8" and _shifts(graph.tensor(end), inside):
+            return op
     what = "input" if inner else "output"
     raise ModelError(
         f"the model has a uint8 {what} that is not int8 shifted by {_SHIFT}, as TensorFlow's "
@@ -85,19 +103,20 @@ def _quantize_at(model: Any, schema: Any, ends: Any, inner: int) -> Any:
     )
 
 
-def _shifts(outside: Any, inside: Any) -> bool:
+def _shifts(outside: Tensor, inside: Tensor) -> bool:
     there, here = outside.quantization, inside.quantization
-    return bool(
-        there.scale[0] == here.scale[0] and there.zeroPoint[0] - here.zeroPoint[0] == _SHIFT
-    )
+    if there is None or here is None:
+        return False
+    return there.scale == here.scale and there.zero_point[0] - here.zero_point[0] == _SHIFT
 
 
 def _name_range(model: Any, schema: Any, pixels: PixelRange) -> None:
     buffer = schema.BufferT()
     buffer.data = list(pixels.encode())
     entry = schema.MetadataT()
-    entry.name, entry.buffer = METADATA, len(model.buffers)
-    model.buffers.append(buffer)
+    # Buffer 0 is empty by convention, and a file may have none at all.
+    model.buffers = [*(model.buffers or [schema.BufferT()]), buffer]
+    entry.name, entry.buffer = METADATA, len(model.buffers) - 1
     # Names come out of a file as bytes.
     others = [each for each in model.metadata or () if each.name != METADATA.encode()]
     model.metadata = [*others, entry]

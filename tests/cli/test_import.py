@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edgecxr.bench.compiled import CompiledInterpreter
 from edgecxr.cli import main
 from edgecxr.core.bundle import Bundle
 from edgecxr.core.interpreter import open_interpreter
 from edgecxr.core.pixels import PixelRange, pixel_range
 from edgecxr.core.quant import pixel_values
+from edgecxr.core.tflm import TflmInterpreter
 from edgecxr.export import foreign
 from edgecxr.export.foreign import adapt
 
@@ -142,17 +144,22 @@ def test_rgb_models_give_the_scores_that_their_makers_see(
         assert np.abs(np.array(classified(other, photo, capsys)) - theirs).max() > 1e-3
 
 
+@pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
 @pytest.mark.parametrize("name", ["unit-float32", "signed-float32", "signed-uint8"])
 def test_rgb_models_run_compiled_with_the_same_scores(
-    foreign_models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+    foreign_models: Path, tmp_path: Path, tiny_images: np.ndarray[Any, Any], name: str
 ) -> None:
     options = ("--input-range", "0..1" if "unit" in name else "-1..1")
-    bundle = imported(foreign_models / f"{name}.tflite", tmp_path / "theirs", *options)
-    capsys.readouterr()
-    arguments = ["bench", str(bundle), "--runtime", "compiled", "--runs", "3", "--json"]
-    assert main.run(arguments) == 0
-    (row,) = json.loads(capsys.readouterr().out)["rows"]
-    assert row["runtime"] == "compiled"
+    bundle = Bundle.open(imported(foreign_models / f"{name}.tflite", tmp_path / "theirs", *options))
+    model = bundle.path(bundle.default)
+    compiled = CompiledInterpreter(model)
+    if (
+        compiled.precision == "int8"
+    ):  # LiteRT's reference kernels round the last layer once, TFLM twice
+        assert np.array_equal(compiled.raw(tiny_images), TflmInterpreter(model).raw(tiny_images))
+        return
+    theirs = open_interpreter(model, kernels="reference").scores(tiny_images)
+    np.testing.assert_allclose(compiled.scores(tiny_images), theirs, rtol=0, atol=2e-6)
 
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
@@ -189,6 +196,37 @@ def test_the_range_is_in_the_file_and_nothing_else_of_it_changes(
         assert np.array_equal(before.result(), after.result())
 
 
+@pytest.mark.parametrize(
+    ("name", "range_"),
+    [("unit-int8", "-1..1"), ("unit-uint8", "-1..1"), ("unit-int8", "0..255")],
+)
+def test_a_range_that_the_quantization_cannot_hold_is_a_usage_error(
+    foreign_models: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    range_: str,
+) -> None:
+    model, out = foreign_models / f"{name}.tflite", tmp_path / "x"
+    arguments = ["import", str(model), "--labels", "a,b,c", "--out", str(out)]
+    assert main.run([*arguments, "--input-range", range_]) == 2
+    message = capsys.readouterr().err
+    assert f"int8 for numbers from 0 to 1, and its pixels are said to be {range_}" in message
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "range_"), [("unit-int8", "0..1"), ("unit-uint8", "0..1"), ("signed-int8", "-1..1")]
+)
+def test_a_range_that_the_quantization_spans_may_be_named(
+    foreign_models: Path, tmp_path: Path, name: str, range_: str
+) -> None:
+    bundle = imported(foreign_models / f"{name}.tflite", tmp_path / "x", "--input-range", range_)
+    origin = Bundle.open(bundle).manifest.imported
+    assert origin is not None
+    assert origin.input_range == range_
+
+
 def test_an_unknown_range_is_a_usage_error(
     tiny_float32: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -222,12 +260,52 @@ def test_an_imported_model_is_built_into_firmware(
     assert "Dry run: no board was touched" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("ends", ["uint8-int8", "int8-uint8"])
+def test_a_model_with_uint8_at_one_end_gets_int8_there(
+    foreign_models: Path, tiny_images: np.ndarray[Any, Any], ends: str
+) -> None:
+    mixed, whole = (
+        open_interpreter(adapt((foreign_models / name).read_bytes(), None), kernels="reference")
+        for name in (f"signed-{ends}.tflite", "signed-int8.tflite")
+    )
+    assert (mixed.input, mixed.output) == (whole.input, whole.output)
+    assert np.array_equal(mixed.raw(tiny_images[:4]), whole.raw(tiny_images[:4]))
+
+
+def test_float32_at_one_end_only_is_refused_for_what_it_is(
+    foreign_models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, out = foreign_models / "signed-uint8-float32.tflite", tmp_path / "x"
+    assert main.run(["import", str(model), "--labels", "a,b,c", "--out", str(out)]) == 1
+    assert "expected int8 or float32 for both input and output" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def opened(path: Path) -> Any:
+    """A file as the objects of TensorFlow Lite's schema."""
+    return foreign._schema().ModelT.InitFromPackedBuf(bytearray(path.read_bytes()), 0)
+
+
+def test_a_uint8_model_of_an_old_converter_gets_int8_ends(
+    foreign_models: Path, tiny_images: np.ndarray[Any, Any]
+) -> None:
+    given = foreign_models / "unit-uint8.tflite"
+    model = opened(given)
+    for code in model.operatorCodes:  # it wrote the operator's number as a byte, and no other
+        assert code.deprecatedBuiltinCode
+        code.builtinCode = 0
+    old, new = (
+        open_interpreter(adapt(data, None), kernels="reference")
+        for data in (foreign._packed(model), given.read_bytes())
+    )
+    assert old.precision == "int8"
+    assert np.array_equal(old.raw(tiny_images[:4]), new.raw(tiny_images[:4]))
+
+
 def test_a_uint8_model_of_another_kind_is_refused(
     foreign_models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    schema = foreign._schema()
-    data = bytearray((foreign_models / "unit-uint8.tflite").read_bytes())
-    model = schema.ModelT.InitFromPackedBuf(data, 0)
+    model = opened(foreign_models / "unit-uint8.tflite")
     graph = model.subgraphs[0]
     graph.tensors[graph.inputs[0]].quantization.zeroPoint = [5]  # no longer int8's, shifted by 128
     strange = tmp_path / "strange.tflite"

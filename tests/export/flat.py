@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import random
+import struct
 from collections.abc import Sequence
 from typing import Any
 
@@ -125,3 +127,19 @@ def small_classifier(precision: str = "int8") -> FlatModel:
     flat.op("SOFTMAX", (logits,), (scores,), options("SoftmaxOptions", beta=1.0))
     flat.graph.inputs, flat.graph.outputs = [image], [scores]
     return flat
+
+
+def mutated(data: bytes, rng: random.Random) -> bytes:
+    """A file with one to four bytes or words of it changed."""
+    spoiled = bytearray(data)
+    for _ in range(rng.choice((1, 1, 2, 4))):
+        at = rng.randrange(len(data) - 4)
+        kind = rng.randrange(3)
+        if kind == 0:
+            spoiled[at] ^= 1 << rng.randrange(8)
+        elif kind == 1:
+            spoiled[at] = rng.randrange(256)
+        else:
+            word = rng.choice((0, 1, 2**31 - 1, 2**31, 2**32 - 1, rng.randrange(len(data))))
+            struct.pack_into("<I", spoiled, at, word)
+    return bytes(spoiled)

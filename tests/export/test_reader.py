@@ -18,7 +18,7 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from edgecxr.core.files import sha256
 from edgecxr.errors import ModelError
 from edgecxr.export.reader import MAX_BYTES, read_tflite
-from tests.export.flat import FlatModel, options, small_classifier
+from tests.export.flat import FlatModel, mutated, options, small_classifier
 
 
 def test_reads_a_small_classifier() -> None:
@@ -235,21 +235,6 @@ def test_a_converted_model_truncated_is_an_error(tiny_int8: Path) -> None:
             read_tflite(data[:length])
 
 
-def _mutated(data: bytes, rng: random.Random) -> bytes:
-    spoiled = bytearray(data)
-    for _ in range(rng.choice((1, 1, 2, 4))):
-        at = rng.randrange(len(data) - 4)
-        kind = rng.randrange(3)
-        if kind == 0:
-            spoiled[at] ^= 1 << rng.randrange(8)
-        elif kind == 1:
-            spoiled[at] = rng.randrange(256)
-        else:
-            word = rng.choice((0, 1, 2**31 - 1, 2**31, 2**32 - 1, rng.randrange(len(data))))
-            struct.pack_into("<I", spoiled, at, word)
-    return bytes(spoiled)
-
-
 def _outcome(data: bytes) -> str:
     """The error's text, or "" for a graph that holds together."""
     try:
@@ -266,7 +251,7 @@ def test_thousands_of_mutations_give_a_graph_or_a_model_error() -> None:
     slowest = 0.0
     outcomes = []
     for _ in range(4000):
-        spoiled = _mutated(data, rng)
+        spoiled = mutated(data, rng)
         begin = time.process_time()
         outcomes.append(_outcome(spoiled))
         slowest = max(slowest, time.process_time() - begin)
@@ -280,7 +265,7 @@ def test_mutations_need_little_memory() -> None:
     data = small_classifier().pack()
     tracemalloc.start()
     for _ in range(200):
-        _outcome(_mutated(data, rng))
+        _outcome(mutated(data, rng))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 2**20
