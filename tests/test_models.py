@@ -16,9 +16,10 @@ from edgecxr.export.reader import read_tflite
 MODELS = Path(__file__).resolve().parent.parent / "models"
 # Accuracy of float32 and AUC below which a bundle does not replace the one that is here.
 FLOORS = {"cxr3": (0.95, 0.985), "pneumonia": (0.91, 0.965)}
-# The largest difference of accuracy between int8 and float32. It should be 0.005 for both: cxr3 was
-# chosen on validation images and misses that by one image of its test split (0.0056).
-INT8_DIFFERENCE = {"cxr3": 0.006, "pneumonia": 0.005}
+# The largest difference of accuracy between int8 and float32.
+INT8_DIFFERENCE = 0.005
+# cxr3 was chosen on validation images and misses it by one image of its test split: 0.0056.
+MISSED = "cxr3"
 
 
 @pytest.fixture(params=sorted(FLOORS))
@@ -43,10 +44,16 @@ def test_the_recorded_figures_reach_the_floors(bundle: Bundle) -> None:
     accuracy, auc = FLOORS[bundle.manifest.name]
     assert figures.float32.accuracy >= accuracy
     assert (figures.float32.auc or 0) >= auc
-    difference = abs(figures.int8.accuracy - figures.float32.accuracy)
-    assert difference <= INT8_DIFFERENCE[bundle.manifest.name]
     assert figures.mcnemar_p > 0.05
     assert figures.agreement >= 0.985
+
+
+def test_int8_stays_near_float32(bundle: Bundle, request: pytest.FixtureRequest) -> None:
+    if bundle.manifest.name == MISSED:
+        missed = "two of 355 images; a bundle that meets it ends this exception"
+        request.applymarker(pytest.mark.xfail(strict=True, reason=missed))
+    figures = bundle.manifest.metrics["test"]
+    assert abs(figures.int8.accuracy - figures.float32.accuracy) <= INT8_DIFFERENCE
 
 
 def test_the_card_has_the_figures_of_the_manifest(bundle: Bundle) -> None:
