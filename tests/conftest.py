@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from tests.bundles import write_bundle
 from tests.images import blocky_images
+from tests.keys import Keys, make_keys
 
 # The same examples in every run, and no deadline: CI's machines pause.
 settings.register_profile("edgecxr", derandomize=True, deadline=None)
@@ -51,6 +52,12 @@ def made_models(folder: Path, what: str) -> Path:
     )
     assert done.returncode == 0, done.stderr
     return folder
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
+    """To sign and to verify with."""
+    return make_keys(tmp_path_factory.mktemp("keys"))
 
 
 @pytest.fixture(scope="session")

@@ -44,6 +44,9 @@ HEAVY = (
     "rich",
     "jinja2",
     "markdown_it",
+    "model_signing",
+    "cryptography",
+    "h5py",
 )
 NO_TENSORFLOW = (
     "--help",
@@ -86,6 +89,35 @@ def test_each_room_imports_only_what_it_may(path: Path) -> None:
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_each_file_begins_with_its_licence(path: Path) -> None:
     assert path.read_text(encoding="utf-8").startswith("# SPDX-License-Identifier: Apache-2.0\n")
+
+
+PRINTERS = {"common.py", "main.py", "terminal.py"}
+"""They make text safe for a terminal; ``main.py`` prints the version."""
+LOADERS = {"keras_file.py", "weights.py"}
+"""They look at a Keras file before Keras does."""
+
+
+def called(tree: ast.AST) -> set[str]:
+    """Names of functions and methods that are called, the last part only."""
+    calls = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call))
+    return {
+        call.attr if isinstance(call, ast.Attribute) else getattr(call, "id", "") for call in calls
+    }
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "cli").glob("*.py")), ids=lambda path: path.name)
+def test_commands_print_through_one_door(path: Path) -> None:
+    """A name that a stranger gave would reach the terminal raw."""
+    if path.name not in PRINTERS:
+        assert not called(ast.parse(path.read_text(encoding="utf-8"))) & {"echo", "secho"}
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "training").rglob("*.py")), ids=lambda p: p.name)
+def test_keras_files_are_opened_through_one_door(path: Path) -> None:
+    if path.name not in LOADERS:
+        opened = called(ast.parse(path.read_text(encoding="utf-8")))
+        assert not opened & {"load_model", "deserialize_keras_object"}
+        assert path.name == "fit.py" or "load_weights" not in opened
 
 
 def test_help_imports_nothing_heavy() -> None:

@@ -55,6 +55,7 @@ def calibrate(
     wanted = COVERAGE if coverage is None and max_error is None else coverage
     wish = Wish(wanted, max_error, level)
     bundle = Bundle.open(model)
+    bundle.refuse_change()
     decision = _chosen(bundle, data, wish, common.reading(cache, None, skip_unreadable))
     bundle.with_manifest(decision=decision)
     if as_json:

@@ -16,6 +16,7 @@ import typer
 from edgecxr.cli import common, complete
 from edgecxr.cli.common import PrecisionName
 from edgecxr.cli.terminal import show
+from edgecxr.core.text import NOTICE, one_line
 
 if TYPE_CHECKING:
     from edgecxr.bench.classify import Answer, Classifier
@@ -115,7 +116,7 @@ def classify(
             session.failures.leave()
             return
         if not as_json:
-            typer.echo(f"{_notice(bundle, demo)}\n")
+            common.say(f"{_notice(bundle, demo)}\n")
         _show(found, as_json, _level(bundle))
         if watch is not None:
             common.note(f"Watching {watch}; Ctrl-C ends it")
@@ -247,29 +248,30 @@ def _level(bundle: Bundle) -> float | None:
 def _notice(bundle: Bundle, demo: bool) -> str:
     made = " Trained on synthetic images." if bundle.manifest.synthetic_data else ""
     shown = f" {_DEMO_NOTICE}" if demo else ""
-    return bundle.manifest.notice + made + shown
+    return NOTICE + made + shown
 
 
 def _show(results: Iterable[Classified], as_json: bool, level: float | None) -> None:
     """Each result as soon as it is there."""
     for result in results:
         if as_json:
-            typer.echo(result.model_dump_json())
+            common.print_json_line(result)
         elif result.scores is not None:
             show(text_of(result, result.scores, level), styles=_STYLES)
 
 
 def text_of(result: Classified, scores: dict[str, float], level: float | None) -> str:
     """One image for a person: the label, a bar for each score, and what it took."""
+    scores = {one_line(label): score for label, score in scores.items()}  # an .eim has any
     width = max(len(label) for label in scores)
     label = f"uncertain, perhaps {result.label}" if result.uncertain else result.label
-    lines = [f"{result.file}: {label}"]
+    lines = [one_line(f"{result.file}: {label}")]
     for label, score in scores.items():
         filled = round(score * BAR)
         bar = "█" * filled + "·" * (BAR - filled)
         lines.append(f"  {label:<{width}}  {bar} {100 * score:5.1f} %")
     if result.confidence is not None and result.possible is not None and level is not None:
-        possible = ", ".join(result.possible)
+        possible = ", ".join(map(one_line, result.possible))
         lines.append(
             f"  confidence {100 * result.confidence:.1f} %, calibrated; "
             f"possible at {100 * level:g} %: {possible}"

@@ -16,8 +16,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edgecxr.core.quiet import native_output_hidden
+from edgecxr.core.text import lines, one_line
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from edgecxr.data.load import Reading
 
 LINE_EVERY_S = 5.0
@@ -86,6 +89,7 @@ PatientsOption = Annotated[
 
 def reading(cache: Path | None, patients: str | None, skip_unreadable: bool) -> Reading:
     """How images are read, from the options above, with progress on stderr."""
+
     from edgecxr.data.load import Reading
 
     return Reading(cache, patients, skip_unreadable, progress_bar)
@@ -98,9 +102,20 @@ def print_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=2, allow_nan=False))
 
 
+def print_json_line(value: BaseModel) -> None:
+    """One JSON object on one line of stdout."""
+    typer.echo(json.dumps(value.model_dump(mode="json"), allow_nan=False))
+
+
 def note(text: str) -> None:
-    """One line for the person, on stderr."""
-    typer.echo(text, err=True)
+    """One line for the person, on stderr; safe for a terminal, whatever names are in it."""
+    typer.echo(one_line(text), err=True)
+
+
+def say(text: str = "") -> None:
+    """Lines for the person, on stdout; safe for a terminal. Names in them that strangers gave go
+    through :func:`one_line` first: their line breaks are not ours."""
+    typer.echo(lines(text))
 
 
 def note_skipped(names: Sequence[str]) -> None:
@@ -140,13 +155,13 @@ def _bar(description: str, total: int) -> Iterator[Callable[[int], None]]:
     )
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task(description, total=total)
+        task = progress.add_task(one_line(description), total=total)
         yield lambda n: progress.advance(task, n)
 
 

@@ -92,7 +92,7 @@ def phantom(
         )
     else:
         total = sum(sum(split.values()) for split in counts.values())
-        typer.echo(f"{total} SYNTHETIC images are in {folder}.")
+        common.say(f"{total} SYNTHETIC images are in {folder}.")
 
 
 @app.command("cache")
@@ -115,7 +115,7 @@ def cache_command(
     else:
         what = "freed" if clear else "in use; --clear removes them"
         sets_of = "1 set" if len(sets) == 1 else f"{len(sets)} sets"
-        typer.echo(f"{sets_of} of decoded images in {folder}, {size / 1e6:,.1f} MB {what}")
+        common.say(f"{sets_of} of decoded images in {folder}, {size / 1e6:,.1f} MB {what}")
 
 
 def _parts(info: DatasetInfo) -> list[Part]:

@@ -68,7 +68,7 @@ def demo(
                 "a password and without encryption; leave --host away to keep it to yourself."
             )
         shown = f"[{host}]" if ":" in host else host
-        typer.echo(f"http://{shown}:{listening.getsockname()[1]}/")
+        common.say(f"http://{shown}:{listening.getsockname()[1]}/")
         common.note("For research and teaching, not a medical device. Ctrl-C ends it.")
         # No access log: file names and times of use are nobody's business.
         config = uvicorn.Config(app, access_log=False, log_level="error", limit_concurrency=64)

@@ -57,6 +57,6 @@ def emulate(
                 "before the stack"
             )
         with emulated_terminal(image, icount=icount) as (path, wait):
-            typer.echo(path)
+            common.say(path)
             common.note("Running; Ctrl-C ends it. For research and teaching, not a medical device.")
             wait()

@@ -47,6 +47,8 @@ def evaluate(
     from edgecxr.core.bundle import Bundle
 
     bundle = Bundle.open(model)
+    if record:
+        bundle.refuse_change()
     tried = try_both(bundle, data, split, common.reading(cache, None, skip_unreadable))
     result, reads = tried.result, tried.reads
     if record:
@@ -56,13 +58,13 @@ def evaluate(
         common.print_json({**known, **result.model_dump(mode="json")})
         return
     if bundle.manifest.synthetic_data:
-        typer.echo("SYNTHETIC data: these figures say nothing about X-rays.\n")
-    typer.echo(f"{bundle.manifest.name} on {result.images} images of '{result.split}'\n")
+        common.say("SYNTHETIC data: these figures say nothing about X-rays.\n")
+    common.say(f"{bundle.manifest.name} on {result.images} images of '{result.split}'\n")
     show(evaluation_parts(result), markdown=markdown)
     if bundle.manifest.decision is None:
-        typer.echo("\nNo rule says when this bundle is uncertain: `edgecxr calibrate` chooses one.")
+        common.say("\nNo rule says when this bundle is uncertain: `edgecxr calibrate` chooses one.")
     times = "once" if reads == 1 else f"{reads} times"
-    typer.echo(f"\nThe {split} split of these images was read {times} with these model files.")
+    common.say(f"\nThe {split} split of these images was read {times} with these model files.")
 
 
 @dataclass(frozen=True)

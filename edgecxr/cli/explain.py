@@ -93,7 +93,7 @@ def explain(
     if as_json:
         common.print_json({"model": bundle.manifest.name, **report})
     else:
-        typer.echo(_text(report))
+        common.say(_text(report))
 
 
 def _index(bundle: Bundle, label: str) -> int:
@@ -221,6 +221,7 @@ def overlay(pixels: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.
 
 def _text(report: dict[str, object]) -> str:
     from edgecxr.core.result import percent
+    from edgecxr.core.text import one_line
 
     def share(name: str) -> str:
         value = report[name]
@@ -234,8 +235,9 @@ def _text(report: dict[str, object]) -> str:
         inside = f"{share('in_lungs')} % of the heat lies in the lungs (an estimate)"
     even = f"evenly spread heat would have {share('lung_area')} % there"
     if "file" in report:
-        head = f"{report['file']}: {report['label']}; shown is what speaks for "
-        return f"{head}{report['explained']}\n{where}: {inside}; {even}.\nWrote {report['out']}."
+        head = f"{one_line(str(report['file']))}: {report['label']}; shown is what speaks for "
+        wrote = f"Wrote {one_line(str(report['out']))}."
+        return f"{head}{report['explained']}\n{where}: {inside}; {even}.\n{wrote}"
     interval = report["in_lungs_ci95"]
     if isinstance(interval, list):
         inside += f", 95 % interval {percent(interval[0])}–{percent(interval[1])}"

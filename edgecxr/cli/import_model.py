@@ -55,13 +55,15 @@ def import_model(
     export, flash, bench and classify then work on it. A gray image goes into all three channels of
     an RGB model. A model that takes uint8 gets int8 ends, with the same scores.
     """
-    from edgecxr.core.bundle import Imported, write_manifest
+    from edgecxr.core.bundle import Imported, check_bundle_name, write_manifest
     from edgecxr.core.files import new_folder, refuse_existing, sha256, write_atomic
     from edgecxr.core.interpreter import open_interpreter, read_model
     from edgecxr.core.preprocess import Preprocessing
+    from edgecxr.core.text import one_line
     from edgecxr.export.foreign import adapt
     from edgecxr.export.reader import read_tflite
 
+    check_bundle_name(out)
     refuse_existing(out, force, mark="manifest.json")
     pixels, given = _range(input_range), read_model(model)
     data = adapt(given, pixels)
@@ -72,7 +74,9 @@ def import_model(
     _, height, width, channels = interpreter.input.shape
     _check_channels(model, channels)
     steps = Preprocessing.of(resize, height=height, width=width)
-    origin = Imported(file=model.name, sha256=sha256(given), input_range=interpreter.pixels)
+    origin = Imported(
+        file=one_line(model.name), sha256=sha256(given), input_range=interpreter.pixels
+    )
     manifest = _manifest(out.name, origin, data, names, interpreter, steps)
     with new_folder(out, force=force, mark="manifest.json") as folder:
         write_atomic(folder / f"{interpreter.precision}.tflite", data)
@@ -89,24 +93,31 @@ def import_model(
     if as_json:
         common.print_json(facts)
         return
-    typer.echo(f"{out}: {interpreter.precision}, {width}×{height}×{channels}, {', '.join(names)}")
-    typer.echo(f"operators {', '.join(graph.op_names)}")
-    typer.echo(f"\nNext: measure it, `edgecxr bench {out} --data IMAGES`.")
+    common.say(
+        f"{one_line(str(out))}: {interpreter.precision}, {width}×{height}×{channels}, "
+        f"{', '.join(names)}"
+    )
+    common.say(f"operators {', '.join(map(one_line, graph.op_names))}")
+    common.say(f"\nNext: measure it, `edgecxr bench {one_line(str(out))} --data IMAGES`.")
 
 
 def _labels(text: str, classes: int) -> tuple[str, ...]:
+    from edgecxr.core.labels import label_lines
+    from edgecxr.core.text import fault_of_labels, listed
     from edgecxr.errors import UsageError
 
-    path = Path(text)
-    parts = path.read_text(encoding="utf-8").splitlines() if path.is_file() else text.split(",")
+    from_file = label_lines(text)
+    parts = text.split(",") if from_file is None else from_file
     names = tuple(part.strip() for part in parts if part.strip())
     # Teachable Machine numbers its labels: "0 Normal".
-    if path.is_file() and all(name.split(" ")[0] == str(i) for i, name in enumerate(names)):
+    if from_file and all(name.split(" ")[0] == str(i) for i, name in enumerate(names)):
         names = tuple(name.partition(" ")[2] or name for name in names)
-    if len(names) != classes or len(set(names)) != classes or classes < 2:
+    fault = fault_of_labels(names)
+    if len(names) != classes or fault is not None:
+        found = f"{fault or len(names)}: {listed(names)}" if names else "none"
         raise UsageError(
             f"expected {classes} different labels, one for each of the model's outputs (two at "
-            f"least), found {len(names)}: {', '.join(names)}; give them with --labels"
+            f"least), found {found}; give them with --labels"
         )
     return names
 
@@ -183,6 +194,7 @@ def _manifest(
         architecture=None,
         training=None,
         imported=origin,
+        documents={},
         tools={"edgecxr": __version__, interpreter.name: interpreter.version},
         files={kind: FileRecord(path=FILES[kind], size=len(data), sha256=digest)},
     )

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 import warnings
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -17,6 +19,7 @@ from edgecxr.cli import (
     bench,
     boards,
     calibrate,
+    card,
     classify,
     common,
     data,
@@ -30,10 +33,13 @@ from edgecxr.cli import (
     quantize,
     report,
     reproduce,
+    sign,
     sweep,
     train,
+    verify,
 )
 from edgecxr.cli import run as run_program
+from edgecxr.core.signature import KEY_VARIABLE
 from edgecxr.errors import EXIT_INTERRUPTED, EdgecxrError
 
 VERBS = (
@@ -46,6 +52,9 @@ VERBS = (
     "reproduce",
     "explain",
     "import",
+    "card",
+    "sign",
+    "verify",
     "export",
     "boards",
     "flash",
@@ -87,6 +96,9 @@ app.command("sweep")(sweep.sweep)
 app.command("reproduce")(reproduce.reproduce)
 app.command("explain")(explain.explain)
 app.command("import")(import_model.import_model)
+app.command("card")(card.card)
+app.command("sign")(sign.sign)
+app.command("verify")(verify.verify)
 app.command("export")(export.export)
 app.command("flash")(flash.flash)
 app.command("emulate")(emulate.emulate)
@@ -109,12 +121,24 @@ def options(
     verbose: Annotated[
         bool, typer.Option("--verbose", help="Show the traceback of an error.")
     ] = False,
+    verify_key: Annotated[
+        Path | None,
+        typer.Option(
+            "--verify-key",
+            envvar=KEY_VARIABLE,
+            help="A public key: a bundle that is not signed with it is not opened.",
+            show_default=False,
+        ),
+    ] = None,
     _version: Annotated[
         bool,
         typer.Option("--version", help="Show the version.", callback=_print_version, is_eager=True),
     ] = False,
 ) -> None:
     common.settings.verbose = verbose
+    if verify_key is not None:
+        # Where commands that this one starts look for it too.
+        os.environ[KEY_VARIABLE] = str(verify_key.absolute())
 
 
 def _fail(message: str, exit_code: int, arguments: list[str]) -> int:

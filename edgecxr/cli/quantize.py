@@ -47,6 +47,7 @@ def quantize(
     from edgecxr.training.train import images_of
 
     bundle = Bundle.open(model)
+    bundle.refuse_change()
     bundle.path("keras")
     if "int8" in bundle.manifest.files and not force:
         raise OutputError(f"{model} is quantized already; pass --force to do it again")
@@ -87,16 +88,16 @@ def _report(result: Quantized, as_json: bool) -> None:
             }
         )
         return
-    typer.echo(
+    common.say(
         f"float32.tflite {sizes['float32']:,} bytes, int8.tflite {sizes['int8']:,} bytes "
         f"({sizes['float32'] / sizes['int8']:.1f} times smaller)"
     )
-    typer.echo(
+    common.say(
         f"same class from both on {100 * result.agreement:.1f} % "
         f"of {result.validation_images} validation images"
     )
     if manifest.decision is None:
         common.note('Note: too few validation images to choose when to say "uncertain".')
     else:
-        typer.echo()
+        common.say()
         show(decision_parts(manifest.decision))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgecxr.cli import common
+from edgecxr.core.text import one_line
 
 if TYPE_CHECKING:
     from edgecxr.core.board import Fit
@@ -86,11 +87,11 @@ def report(
     if as_json:
         _print_json(inputs, wanted, html)
     elif markdown:
-        typer.echo(page.markdown(inputs, wanted), nl=False)
+        common.say(page.markdown(inputs, wanted).rstrip("\n"))
     elif html is not None:
-        typer.echo(f"{html}: {html.stat().st_size:,} bytes")
+        common.say(f"{one_line(str(html))}: {html.stat().st_size:,} bytes")
         if data and not no_images:
-            typer.echo("It contains images of the data set; --no-images leaves them out.")
+            common.say("It contains images of the data set; --no-images leaves them out.")
 
 
 def _print_json(inputs: Inputs, wanted: Wanted, html: Path | None) -> None:

@@ -327,7 +327,7 @@ def _row(run: Run, results: Sequence[TrialResult], work: Path) -> Row:
     return row_of(
         run.recipe,
         run.setting,
-        [Bundle.open(work / result.bundle).manifest for result in results],
+        [Bundle.open(work / result.bundle, own=True).manifest for result in results],
         same_images=run.source.same_images,
         command=f"edgecxr reproduce {run.recipe.name}{smaller}{seeds}",
     )
@@ -344,7 +344,7 @@ def _report(rows: Sequence[Row], results: Path, page: Path | None, as_json: bool
     if as_json:
         common.print_json({"rows": [row.model_dump(mode="json") for row in rows]})
     elif rows:
-        typer.echo(table.report(rows))
+        common.say(table.report(rows))
 
 
 def _show(recipes: Sequence[Recipe], as_json: bool) -> None:

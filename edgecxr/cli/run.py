@@ -11,6 +11,7 @@ import typer
 
 from edgecxr.cli import common
 from edgecxr.cli.classify import text_of
+from edgecxr.core.text import NOTICE
 
 if TYPE_CHECKING:
     from edgecxr.bench.eim import Eim
@@ -38,14 +39,14 @@ def run(
         for result in _results(eim, images):
             found.append(result)
             if not as_json and result.scores is not None:
-                typer.echo(text_of(result, result.scores, None))
+                common.say(text_of(result, result.scores, None))
         if as_json:
             common.print_json(
                 ClassifyResult(
                     model=eim.info.name,
                     model_sha256=eim.info.sha256 or sha256(program),
                     device=str(program),
-                    notice="For research and teaching. Not a medical device.",
+                    notice=NOTICE,
                     results=tuple(found),
                 )
             )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from edgecxr.core.table import Bars, Part, Table, plain
+from edgecxr.core.table import Bars, Part, Table, plain, safe
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -38,7 +38,7 @@ def show(
     from rich.console import Console
 
     console = Console(highlight=False)
-    for place, part in enumerate(several):
+    for place, part in enumerate(map(safe, several)):
         if place:
             console.print()
         if isinstance(part, Table):

@@ -380,11 +380,12 @@ def _train(
     resume: bool,
     force: bool,
 ) -> Bundle:
-    from edgecxr.core.bundle import MANIFEST
+    from edgecxr.core.bundle import MANIFEST, check_bundle_name
     from edgecxr.core.files import refuse_existing
     from edgecxr.data.load import Validation, load_source
     from edgecxr.training import train as stage
 
+    check_bundle_name(out)
     refuse_existing(out, force, mark=MANIFEST)
     validation = Validation(settings.validation_share, settings.seed)
     source = load_source(data, preprocessing, reading, validation=validation)
@@ -447,7 +448,7 @@ def _report(bundle: Bundle, as_json: bool) -> None:
         return
     if bundle.manifest.synthetic_data:
         common.note("Trained on SYNTHETIC phantoms: for trying the tool, never for a claim.")
-    typer.echo(
+    common.say(
         f"{bundle.folder}: epoch {training.best_epoch} of {training.epochs_run} selected, "
         f"{training.seconds_per_epoch:.1f} s an epoch. Next: edgecxr quantize {bundle.folder}"
     )

@@ -6,14 +6,80 @@ from __future__ import annotations
 import errno
 import fcntl
 import hashlib
+import json
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
+from typing import Any, NoReturn
 
 from edgecxr.errors import OutputError
+
+
+@contextmanager
+def opened_regular(path: Path, most: int) -> Iterator[BufferedReader]:
+    """Open a file that a stranger may have put there: a regular file of at most ``most`` bytes.
+
+    A pipe is not waited for, and a link is not followed. What grows afterwards is the reader's to
+    bound.
+
+    Raises:
+        OSError: if it is something else, is larger, or cannot be opened; ``strerror`` says it in
+            words that fit after the path.
+    """
+    # A named pipe would wait for its writer without O_NONBLOCK; regular files do not care.
+    how = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC
+    try:
+        handle = os.open(path, how)
+    except ValueError as error:  # a NUL in the path
+        raise OSError(errno.EINVAL, "has a name that no file can have", str(path)) from error
+    except OSError as error:
+        said = f"cannot be opened ({error.strerror})"
+        if error.errno == errno.ELOOP:
+            said = "is a link, and links are not followed here"
+        raise OSError(error.errno, said, str(path)) from error
+    try:
+        found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "is no regular file", str(path))
+        if found.st_size > most:
+            said = f"has {found.st_size:,} bytes, more than the {most:,} that are read"
+            raise OSError(errno.EFBIG, said, str(path))
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            yield file
+    finally:
+        os.close(handle)
+
+
+def read_regular(path: Path, most: int) -> bytes:
+    """The bytes of a file that :func:`opened_regular` opens.
+
+    Raises:
+        OSError: as it says.
+    """
+    with opened_regular(path, most) as file:
+        return file.read(most)
+
+
+def parse_json(data: bytes | str) -> Any:
+    """JSON that a stranger may have written.
+
+    Raises:
+        ValueError: if it is none, in words that fit after "cannot be read as JSON:"; NaN and
+            Infinity are not JSON, though Python takes them.
+    """
+
+    def refuse(constant: str) -> NoReturn:
+        raise ValueError(f"it has {constant} where a number is expected")
+
+    try:
+        return json.loads(data, parse_constant=refuse)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
 
 
 def sha256(data: bytes | Path) -> str:

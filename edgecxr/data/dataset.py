@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from edgecxr.core.text import fault_of_labels
 from edgecxr.data import layout
 from edgecxr.data.hashes import hash_files
 from edgecxr.data.parallel import Progress
@@ -216,6 +218,13 @@ def _check_labels(entries: Iterable[layout.Entry], source: Path) -> None:
         raise DataError(
             f"a classifier needs at least two classes, and {source} has only '{labels.pop()}'; "
             f"add a folder or rows of another class"
+        )
+    # Two ways of writing the same letters are told apart elsewhere.
+    fault = fault_of_labels(sorted({unicodedata.normalize("NFC", label) for label in labels}))
+    if labels and fault is not None:
+        raise DataError(
+            f"expected classes whose names can be printed and told apart in {source}, found "
+            f"{fault}; rename them"
         )
 
 

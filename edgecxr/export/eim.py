@@ -15,6 +15,7 @@ from typing import Any
 import edgecxr
 from edgecxr import __version__
 from edgecxr.core.firmware import APPLICATION, PORTS
+from edgecxr.core.text import NOTICE
 from edgecxr.errors import ModelError
 from edgecxr.export.compiled.render import render as render_c
 from edgecxr.export.cpp import string_literal
@@ -137,7 +138,7 @@ def facts_of(source: Source, runtime: str) -> dict[str, Any]:
         "sha256": source.graph.sha256,
         "precision": source.input.dtype,
         "runtime": runtime,
-        "notice": "For research and teaching. Not a medical device.",
+        "notice": NOTICE,
     }
     return {
         "name": plain(source.name),

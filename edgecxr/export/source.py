@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 from edgecxr.core.bundle import Bundle
 from edgecxr.core.decision import Rule
+from edgecxr.core.labels import label_lines
+from edgecxr.core.text import fault_of_labels
 from edgecxr.errors import ModelError
 from edgecxr.export.graph import Graph, Tensor
 from edgecxr.export.reader import MAX_BYTES, read_tflite
@@ -114,14 +116,17 @@ def _read(path: Path) -> bytes:
 
 
 def _read_labels(path: Path) -> tuple[str, ...]:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+    lines = label_lines(path)
+    if lines is None:
         raise ModelError(
-            f"the labels in {path} could not be read: {error}; "
+            f"the labels in {path} could not be read: there is no such file; "
             "give a UTF-8 text file with one label per line"
-        ) from error
-    return tuple(line.strip() for line in lines if line.strip())
+        )
+    labels = tuple(line.strip() for line in lines if line.strip())
+    fault = fault_of_labels(labels)
+    if fault is not None:
+        raise ModelError(f"the labels in {path} cannot be a model's: found {fault}; correct them")
+    return labels
 
 
 def _check(source: Source, precision: Precision | None) -> None:

@@ -49,11 +49,12 @@ def table(rows: Sequence[Row], *, markdown: bool = False) -> str:
             "–" if row.auc is None else f"{row.auc:.3f}",
             _percent(row.random_accuracy),
             f"{row.minutes / 60:.2f}",
-            f"`{row.command}`" if markdown else row.command,
+            row.command,
         )
         for row in rows
     ]
-    return plain(Table(_HEADS, lines, flush_left=True), markdown=markdown)
+    command = len(_HEADS) - 1
+    return plain(Table(_HEADS, lines, flush_left=True, code=(command,)), markdown=markdown)
 
 
 def page(rows: Sequence[Row]) -> str:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import csv
-import json
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,13 +12,13 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from edgecxr.core.bundle import Bundle
+from edgecxr.core.bundle import DOCUMENTS, Bundle
 from edgecxr.core.evidence import Evidence
+from edgecxr.core.files import parse_json
 from edgecxr.core.metrics import Evaluation
 from edgecxr.core.result import BenchResult
 from edgecxr.errors import DataError, UsageError
 
-CURVE = "learning_curve.csv"
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
@@ -173,18 +173,16 @@ def read_inputs(paths: Sequence[Path]) -> Inputs:
 
 def _card(folder: Path) -> Card:
     bundle = Bundle.open(folder)
-    readme = folder / "README.md"
-    text = readme.read_text(encoding="utf-8", errors="replace") if readme.is_file() else ""
-    return Card(bundle, _curve(folder / CURVE), text)
+    card = bundle.document("card") or b""
+    return Card(bundle, _curve(bundle), card.decode(errors="replace"))
 
 
-def _curve(path: Path) -> tuple[dict[str, float], ...]:
-    if not path.is_file():
-        return ()
+def _curve(bundle: Bundle) -> tuple[dict[str, float], ...]:
+    path = bundle.folder / DOCUMENTS["curve"]
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = tuple({k: float(v) for k, v in row.items()} for row in csv.DictReader(file))
-    except (ValueError, TypeError, AttributeError) as error:
+        table = io.StringIO((bundle.document("curve") or b"").decode(), newline="")
+        rows = tuple({k: float(v) for k, v in row.items()} for row in csv.DictReader(table))
+    except (ValueError, TypeError, AttributeError, csv.Error) as error:
         raise DataError(
             f"expected a table of numbers in {path}, found something else ({error}); "
             "restore it, or remove it to do without"
@@ -200,7 +198,7 @@ def _curve(path: Path) -> tuple[dict[str, float], ...]:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise DataError(
             f"expected a bundle or a JSON file, found nothing at {path}; name one that is there"

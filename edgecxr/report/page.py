@@ -15,13 +15,14 @@ from typing import Any
 from edgecxr.core.metrics import Evaluation
 from edgecxr.core.result import bench_parts, percent
 from edgecxr.core.table import Table, plain
+from edgecxr.core.text import NOTICE
+from edgecxr.core.text import markdown as _plain
 from edgecxr.errors import OutputError
 from edgecxr.optional import require
 from edgecxr.report.about import About, context
 from edgecxr.report.inputs import Inputs
 from edgecxr.report.subjects import Subject, subjects
 
-NOTICE = "For research and teaching, not a medical device."
 LARGEST_BYTES = 3_000_000
 SECTIONS = (
     ("comparison", "float32 and int8"),
@@ -162,7 +163,9 @@ def _short(subject: Subject, about: About) -> list[str]:
 
 def _code(lines: Sequence[str]) -> str:
     """Fenced: what is indented after a list would belong to it."""
-    return "\n".join(["```sh", *lines, "```"])
+    text = "\n".join(lines)
+    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
+    return "\n".join([f"{fence}sh", text, fence])
 
 
 def _figures(evaluation: Evaluation) -> str:
@@ -178,8 +181,3 @@ def _figures(evaluation: Evaluation) -> str:
         ["AUC", *("–" if f.auc is None else f"{f.auc:.3f}" for f in both)],
     ]
     return plain(Table(["", "float32", "int8"], rows), markdown=True)
-
-
-def _plain(text: str) -> str:
-    """Text that Markdown takes as it is."""
-    return "".join(f"\\{c}" if c in "\\`*_{}[]<>#|!" else c for c in text).replace("\n", " ")

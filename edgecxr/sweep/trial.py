@@ -26,6 +26,7 @@ from edgecxr.core.process import (
     module_environment,
     why_it_ended,
 )
+from edgecxr.core.signature import KEY_VARIABLE
 from edgecxr.errors import BundleError
 
 STOP_SECONDS = 15.0
@@ -130,7 +131,9 @@ def _run_steps(
             log.write(f"$ edgecxr {' '.join(step)}\n")
             log.flush()
             begin = log.tell()
-            code, out = _run(step, log.fileno(), environment, home)
+            # What a trial has made itself bears no signature; what it starts from may have to.
+            asked = {} if step[0] == "train" else {KEY_VARIABLE: ""}
+            code, out = _run(step, log.fileno(), {**environment, **asked}, home)
         if code:
             said = (folder / f"{trial.name}.log").read_bytes()[begin:].decode(errors="replace")
             return failed(trial, f"{trial.name}: {_reason(step[0], code, out, said)}", code)
@@ -149,7 +152,7 @@ def result_of(trial: Trial, folder: Path) -> TrialResult:
     Raises:
         BundleError: if it is not, or is damaged.
     """
-    manifest = Bundle.open(folder / trial.name).manifest
+    manifest = Bundle.open(folder / trial.name, own=True).manifest
     training = manifest.trained
     return TrialResult(
         name=trial.name,
@@ -202,7 +205,7 @@ def _steps_left(trial: Trial, folder: Path) -> Iterator[list[str]]:
         own = ["--out", str(bundle), "--seed", str(trial.seed), "--resume"]
         own += ["--threads", str(trial.threads)]
         yield ["train", data, *own, *trial.train, *trial.reading]
-    manifest = Bundle.open(bundle).manifest
+    manifest = Bundle.open(bundle, own=True).manifest
     on = ["--data", data, *trial.reading]
     if "int8" not in manifest.files:
         yield ["quantize", str(bundle), *on, *trial.quantize]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from edgecxr.core.bundle import (
+    DOCUMENTS,
     FILES,
     MANIFEST,
     Architecture,
@@ -20,14 +21,17 @@ from edgecxr.core.bundle import (
     Parent,
     SplitRecord,
     Training,
+    check_bundle_name,
+    document_records,
     file_record,
     write_manifest,
 )
 from edgecxr.core.files import check_writable, new_folder, refuse_existing, sha256, write_atomic
 from edgecxr.core.preprocess import Preprocessing
+from edgecxr.core.text import fault_of_labels, one_line
 from edgecxr.data.cache import LoadedDataset
 from edgecxr.data.load import LoadedSource
-from edgecxr.errors import UsageError
+from edgecxr.errors import DataError, UsageError
 from edgecxr.optional import require
 from edgecxr.training import architectures
 from edgecxr.training.architectures.weights import IMAGENET
@@ -67,12 +71,21 @@ def begin(job: Job, *, resume: bool, force: bool) -> Checkpoint:
     Raises:
         OutputError: if the bundle exists and ``force`` is false, or if it is no bundle.
         MissingPackageError: if the learning curve could not be drawn.
-        DataError: if there are no validation images.
+        DataError: if there are no validation images, or the classes cannot be labels.
         UsageError: if there is no such architecture, or if an interrupted run is there that does
             not fit; see :class:`Checkpoint`.
     """
+    check_bundle_name(job.out)
+    if job.patients is not None and one_line(job.patients) != job.patients:
+        raise UsageError(f"expected a --patients that can be printed, found {job.patients!a}")
     refuse_existing(job.out, force, mark=MANIFEST)
     check_writable(job.out.parent)
+    fault = fault_of_labels(job.source.data.dataset.labels)
+    if fault is not None:
+        raise DataError(
+            f"expected classes whose names can be labels of a model, found {fault}; rename them in "
+            "the images' folders or CSV file"
+        )
     size = job.preprocessing
     classes = len(job.source.data.dataset.labels)
     spec = spec_of(job.settings, size.height, size.width, classes)
@@ -136,7 +149,7 @@ def train(
         _write_curve(folder, job, checkpoint.state)
         write_manifest(folder, _manifest(job, checkpoint.state, model, folder))
     checkpoint.remove()
-    return Bundle.open(job.out)
+    return Bundle.open(job.out, own=True)
 
 
 def _initial_weights(job: Job) -> str | None:
@@ -163,16 +176,16 @@ def _write_curve(folder: Path, job: Job, state: RunState) -> None:
     title = f"{job.out.name}: {state.settings.architecture} {state.settings.width_multiplier:g}"
     if job.source.data.dataset.synthetic:
         title += ", SYNTHETIC images"
-    write_atomic(folder / "learning_curve.csv", curve_csv(state.history))
+    write_atomic(folder / DOCUMENTS["curve"], curve_csv(state.history))
     png = curve_png(state.history, _selected_epoch(state), title)
-    write_atomic(folder / "learning_curve.png", png)
+    write_atomic(folder / DOCUMENTS["curve_picture"], png)
 
 
 def _origin(job: Job) -> str | None:
     """A name for a person: never a path of this computer."""
     if job.init:
         return job.init.manifest.name
-    return Path(job.weights).name if job.weights else None
+    return one_line(Path(job.weights).name) if job.weights else None
 
 
 def _parents(job: Job) -> tuple[Parent, ...]:
@@ -228,4 +241,5 @@ def _manifest(job: Job, state: RunState, model: keras.Model, folder: Path) -> Ma
         ),
         tools=tool_versions(),
         files={"keras": file_record(folder / FILES["keras"])},
+        documents=document_records(folder),
     )
