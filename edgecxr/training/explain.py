@@ -16,6 +16,7 @@ from PIL import Image
 
 from edgecxr.core.bundle import Bundle
 from edgecxr.errors import ModelError, UsageError
+from edgecxr.training.keras_file import load_of
 from edgecxr.training.tf import start_tensorflow
 
 if TYPE_CHECKING:
@@ -59,14 +60,14 @@ class Explainer:
         Raises:
             BundleError: if the bundle has no Keras model.
             MissingPackageError: if tensorflow is not installed.
-            ModelError: if the model has no feature map.
+            ModelError: if its file is refused, or the model has no feature map.
             UsageError: if there is no such layer, or it has no feature map.
         """
-        path = bundle.path("keras")
+        bundle.path("keras")
         start_tensorflow(0)
         import keras
 
-        model = keras.saving.load_model(path, compile=False)
+        model = load_of(bundle)
         chosen = _layer_of(model, layer)
         self.layer: str = chosen.name
         self.cells: tuple[int, int] = tuple(chosen.output.shape[1:3])

@@ -18,6 +18,7 @@ from edgecxr.training.architectures.weights import load_weights
 from edgecxr.training.batches import Batches, Images, normalised
 from edgecxr.training.checkpoint import Checkpoint, Epoch
 from edgecxr.training.fused import fused
+from edgecxr.training.keras_file import check_fits, load_keras
 from edgecxr.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def fit(
 
     Raises:
         DataError: if a split is empty.
+        ModelError: if a Keras file is refused, or a teacher has another input or other outputs.
         TrainingError: if the loss is no longer a number, or ``initial`` does not fit.
     """
     settings = checkpoint.state.settings
@@ -67,7 +69,7 @@ def fit(
     elif weights is not None:
         load_weights(model, settings.architecture, weights, settings.width_multiplier)
     trainer = fused(model)
-    batches = Batches(train, classes, settings, [_teacher(path) for path in teachers])
+    batches = Batches(train, classes, settings, [_teacher(path, model) for path in teachers])
     _compile(trainer, settings, batches.steps)
     checkpoint.restore(trainer, model)
     for epoch in range(len(checkpoint.state.history), settings.epochs):
@@ -99,10 +101,9 @@ def _average(model: keras.Model, trainer: keras.Model, epoch: int, epochs: float
     model.set_weights([(1.0 - share) * mine + share * new for mine, new in pairs])
 
 
-def _teacher(path: Path) -> keras.Model:
-    import keras
-
-    teacher = keras.saving.load_model(path, compile=False)
+def _teacher(path: Path, like: keras.Model) -> keras.Model:
+    teacher = load_keras(path)
+    check_fits(path, teacher, like.input_shape, like.output_shape)
     teacher.trainable = False
     return teacher
 
@@ -172,9 +173,7 @@ def _compile(model: keras.Model, settings: TrainingSettings, steps: int) -> None
 
 
 def _warm_start(model: keras.Model, path: Path, *, keep_head: bool) -> None:
-    import keras
-
-    sources = [x for x in keras.saving.load_model(path, compile=False).layers if x.weights]
+    sources = [x for x in load_keras(path).layers if x.weights]
     targets = [x for x in model.layers if x.weights]
     pairs = list(zip(targets, sources, strict=False))
     fitting = [[w.shape for w in a.weights] == [w.shape for w in b.weights] for a, b in pairs]

@@ -15,6 +15,7 @@ from edgecxr.core.decision import FEWEST, Decision, Wish, choose
 from edgecxr.core.interpreter import open_interpreter
 from edgecxr.errors import DataError, ModelError
 from edgecxr.training.batches import Images
+from edgecxr.training.keras_file import load_of
 from edgecxr.training.tf import start_tensorflow
 
 if TYPE_CHECKING:
@@ -47,13 +48,12 @@ def quantize(
 
     Raises:
         DataError: if there are not enough images.
-        ModelError: if the converter does not give the input scale 1/128 with zero point 0.
+        ModelError: if the Keras file is refused, or the converter does not give the input scale
+            1/128 with zero point 0.
     """
     chosen = representative_indices(train.labels, representative, seed)
     start_tensorflow(seed)
-    import keras
-
-    model = keras.saving.load_model(bundle.path("keras"), compile=False)
+    model = load_of(bundle)
     float32 = _convert(model, None)
     int8 = _convert(model, train.pixels[np.sort(chosen)])
     record, decision = _check(float32, int8, validation, representative=len(chosen), seed=seed)

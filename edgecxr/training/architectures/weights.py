@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 
 from edgecxr.errors import TrainingError, UsageError
 from edgecxr.training.architectures.spec import is_head
+from edgecxr.training.keras_file import RefusedError, check_weights
 
 if TYPE_CHECKING:
     import keras
@@ -51,6 +53,7 @@ def load_weights(model: keras.Model, name: str, weights: str, width: float) -> N
 
     Raises:
         UsageError: if Keras has no such network.
+        RefusedError: if the file is larger than it may be once unpacked.
         TrainingError: if the weights cannot be had, or do not fit.
     """
     if name not in _EXPECTED:
@@ -76,8 +79,11 @@ def _original(factory: str, weights: str, width: float, size: tuple[int, int]) -
     if weights != IMAGENET:
         original = make(weights=None, **options)
         try:
+            check_weights(Path(weights))
             original.load_weights(weights)
-        except (OSError, ValueError) as error:
+        except RefusedError:
+            raise
+        except Exception as error:  # of a stranger's file Keras raises whatever happens in it
             raise TrainingError(
                 f"{weights} does not hold Keras' weights of {factory} without its top; "
                 "give another file, or --weights imagenet"
