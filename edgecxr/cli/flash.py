@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edgecxr.cli import common, complete
+from edgecxr.core.text import NOTICE, one_line
 
 if TYPE_CHECKING:
     from edgecxr.bench.protocol import DeviceInfo
@@ -57,6 +58,15 @@ def flash(
             show_default=False,
         ),
     ] = None,
+    signing_key: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="KEY.pem",
+            help="MCUboot's private key: the image is signed with it, for a Zephyr board that "
+            "MCUboot starts.",
+            show_default=False,
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -96,7 +106,15 @@ def flash(
     target, why_not = _target(way, chosen, dry_run)
     with nullcontext(out) if out else tempfile.TemporaryDirectory(prefix="edgecxr-") as folder:
         common.note(f"Building {name} for {chosen.name} …")
-        image = build(bundle, board, precision=kind, runtime=runtime.value, folder=Path(folder))
+        common.note(f"The bundle is {bundle.maker}.")
+        image = build(
+            bundle,
+            board,
+            precision=kind,
+            runtime=runtime.value,
+            folder=Path(folder),
+            signing_key=signing_key,
+        )
         check_fits(chosen, image, name)
         report = _report(chosen, bundle, image, way.steps(image, target), target)
         if not as_json:
@@ -109,12 +127,12 @@ def flash(
         common.print_json(report | {"dry_run": dry_run, "not_ready": why_not})
     elif dry_run:
         keep = "" if out else "; with --out FOLDER the firmware stays for these commands"
-        typer.echo(f"Dry run: no board was touched{keep}.")
+        common.say(f"Dry run: no board was touched{keep}.")
     else:
-        typer.echo(
+        common.say(
             f"{report['port']} runs {name}, SHA-256 {image.model_sha256[:12]}…, as it should.\n"
-            f"Next: edgecxr bench {model} --device {report['port']} --data YOUR_IMAGES\n"
-            "For research and teaching. Not a medical device."
+            f"Next: edgecxr bench {one_line(str(model))} --device {report['port']} "
+            f"--data YOUR_IMAGES\n{NOTICE}"
         )
 
 
@@ -140,11 +158,14 @@ def _report(
     return {
         "board": board.id,
         "model": bundle.manifest.name,
+        "signed": bundle.signed,
+        "mcuboot": image.slot_bytes is not None,
+        "signer_sha256": bundle.signer.fingerprint if bundle.signer else None,
         "precision": image.precision,
         "runtime": image.runtime,
         "model_sha256": image.model_sha256,
         "flash_bytes": image.flash_bytes,
-        "flash_available_bytes": board.flash_bytes,
+        "flash_available_bytes": image.slot_bytes or board.flash_bytes,
         "ram_bytes": image.ram_bytes,
         "ram_available_bytes": board.ram_bytes,
         "port": target.port if target else None,
@@ -159,8 +180,8 @@ def _print_plan(report: dict[str, Any]) -> None:
     for what, key in (("flash", "flash"), ("RAM", "ram")):
         needed, available = report[f"{key}_bytes"], report[f"{key}_available_bytes"]
         spare = f"{available - needed:,} spare"
-        typer.echo(f"{what:<6}{needed:>9,} of {available:>9,} bytes, {spare}")
-    typer.echo("\n".join(report["steps"]))
+        common.say(f"{what:<6}{needed:>9,} of {available:>9,} bytes, {spare}")
+    common.say("\n".join(map(one_line, report["steps"])))
 
 
 def _written(way: Way, image: Image, target: Target) -> str:

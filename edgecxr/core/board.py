@@ -72,6 +72,7 @@ class Board(_Frozen):
     pyocd_target: str | None = None
     serial_bootloader: bool = False
     emulator: str | None = None
+    mcuboot_slot_bytes: int | None = Field(default=None, gt=0)
     usb: tuple[UsbId, ...] = ()
     sources: dict[str, str]
 
@@ -94,7 +95,9 @@ class Board(_Frozen):
         figures = {"core", "clock_hz", "flash_bytes", "ram_bytes"}
         figures |= {"usb"} if self.usb else set()
         figures |= {
-            name for name in ("platform_flash_bytes", "platform_ram_bytes") if getattr(self, name)
+            name
+            for name in ("platform_flash_bytes", "platform_ram_bytes", "mcuboot_slot_bytes")
+            if getattr(self, name)
         }
         if missing := figures - self.sources.keys():
             raise ValueError(f"no source for {', '.join(sorted(missing))}")

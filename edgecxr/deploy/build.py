@@ -18,10 +18,13 @@ from edgecxr.deploy import toolchain
 from edgecxr.deploy.build_arduino import build_arduino
 from edgecxr.deploy.build_zephyr import build_zephyr
 from edgecxr.deploy.built import Built, too_big
+from edgecxr.deploy.mcuboot import check_key
 from edgecxr.errors import FlashError, UsageError
 
 HOST = "host"
 NAME = "model"
+IMAGE = "firmware.elf"
+"""Never a name out of a bundle: a stranger wrote it."""
 DEMO = "ecx_demo_images.c"
 Precision = Literal["int8", "float32"]
 Runtime = Literal["compiled", "tflm"]
@@ -50,6 +53,7 @@ class Image:
             None on the host.
         sketch: of an Arduino build, the folder with its ``sketch.yaml``, whose profile with the
             board's id says which platform it was built with.
+        slot_bytes: of the part of the flash that MCUboot starts it in; None without MCUboot.
     """
 
     path: Path
@@ -61,6 +65,7 @@ class Image:
     flash_bytes: int | None
     ram_bytes: int | None
     sketch: Path | None = None
+    slot_bytes: int | None = None
 
 
 def build(
@@ -70,6 +75,7 @@ def build(
     precision: Precision = "int8",
     runtime: Runtime = "compiled",
     folder: Path,
+    signing_key: Path | None = None,
 ) -> Image:
     """Build the firmware of one model for one board.
 
@@ -78,9 +84,10 @@ def build(
         runtime: "tflm" on Arduino and Zephyr only, which bring TensorFlow Lite Micro.
         folder: where the generated sources and the image go; ``folder/BOARD-PRECISION`` (and
             ``-tflm``) is replaced.
+        signing_key: of MCUboot, for boards that have it.
 
     Raises:
-        UsageError: if the board is unknown or does not take the runtime.
+        UsageError: if the board is unknown or does not take the runtime, or the key.
         ModelError: if the runtime lacks an operator of the model.
         MissingPackageError: if a tool is missing, or a Zephyr workspace.
         FlashError: if the image does not fit the board; the message says by how much.
@@ -88,6 +95,7 @@ def build(
     target = None if board == HOST else find_board(board)
     system = HOST if target is None else target.build_system
     _check(board, system, runtime)
+    key = None if signing_key is None else check_key(find_board(board), signing_key)
     place = folder / "-".join((board, precision, *(() if runtime == "compiled" else (runtime,))))
     shutil.rmtree(place, ignore_errors=True)
     sources = place / "src"
@@ -95,13 +103,13 @@ def build(
     export_format = system if system in PLATFORMS else "firmware"
     options = ("--format", export_format, "--namespace", NAME, "--precision", precision)
     facts = export_model(bundle.folder, sources, *options, "--runtime", runtime)
-    name, path = f"{bundle.manifest.name} in {precision}", place / f"{bundle.manifest.name}.elf"
+    name, path = f"{bundle.manifest.name} in {precision}", place / IMAGE
     if target is None:
         built = _build_host(sources, path)
     elif system == "arduino":
         built = build_arduino(target, sources, place, name)
     elif system == "zephyr":
-        built = build_zephyr(target, sources, place, name)
+        built = build_zephyr(target, sources, place, name, key)
     else:
         _refuse_too_large(target, name, int(facts["constant_bytes"]))
         built = _build_bare_metal(target, sources, path, name, int(facts["demo_images"]))
@@ -115,6 +123,7 @@ def build(
         built.flash_bytes,
         built.ram_bytes,
         built.sketch,
+        target.mcuboot_slot_bytes if target and key else None,
     )
 
 

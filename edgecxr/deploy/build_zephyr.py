@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 from edgecxr.core.board import Board
-from edgecxr.deploy import toolchain
+from edgecxr.deploy import mcuboot, toolchain
 from edgecxr.deploy.built import Built, too_big
 from edgecxr.errors import FlashError, MissingPackageError
 
@@ -16,27 +16,38 @@ SAMPLE = Path("samples") / "classify"
 _UNITS = {"B": 1, "KB": 1024, "MB": 1024**2, "GB": 1024**3}
 
 
-def build_zephyr(board: Board, module: Path, place: Path, model: str) -> Built:
+def build_zephyr(
+    board: Board, module: Path, place: Path, model: str, signing_key: Path | None = None
+) -> Built:
     """Compile and link the module's sample.
 
     Args:
         module: the folder that ``edgecxr export --format zephyr`` has written.
         place: where the image goes.
         model: what it is, in words.
+        signing_key: of MCUboot, which the image is then made for; absolute.
 
     Raises:
         MissingPackageError: if west or a Zephyr workspace is missing.
-        FlashError: if it does not build or does not fit; the message says by how much.
+        FlashError: if it does not build, does not fit (the message says by how much), or is not
+            signed as it should be.
     """
     command = toolchain.find(toolchain.WEST)
     workspace = find_workspace(command)
     sample, folder = (module / SAMPLE).resolve(), (place / "build").resolve()
     options = ("--pristine", "always", "--board", board.build_target, "--build-dir", folder)
-    done = toolchain.run([command, "build", *options, sample], workspace)
+    signing = mcuboot.options(signing_key) if signing_key else []
+    done = toolchain.run([command, "build", *options, sample, *signing], workspace)
     said = f"{done.stdout}\n{done.stderr}"
     if done.returncode != 0:
         raise FlashError(_why(said, board, model))
-    return Built(folder / "zephyr" / "zephyr.elf", folder, used(said, "FLASH"), used(said, "RAM"))
+    made = folder / "zephyr"
+    if signing_key is None:
+        return Built(made / "zephyr.elf", folder, used(said, "FLASH"), used(said, "RAM"))
+    for name in (mcuboot.HEX, mcuboot.BINARY):
+        mcuboot.check_image(made / name, signing_key)
+    size = (made / mcuboot.BINARY).stat().st_size
+    return Built(made / mcuboot.HEX, folder, size, used(said, "RAM"))
 
 
 def find_workspace(west: str) -> Path:

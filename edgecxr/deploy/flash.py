@@ -45,7 +45,7 @@ def check_fits(board: Board, image: Image, model: str) -> None:
         FlashError: if it is too big, with the bytes that are missing, or if its size is not known.
     """
     for what, needed, size in (
-        ("flash", image.flash_bytes, board.flash_bytes),
+        ("flash", image.flash_bytes, image.slot_bytes or board.flash_bytes),
         ("RAM", image.ram_bytes, board.ram_bytes),
     ):
         if needed is None:

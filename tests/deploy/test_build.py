@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from edgecxr.core.board import find_board
 from edgecxr.core.bundle import Bundle
-from edgecxr.deploy.build import build
+from edgecxr.deploy.build import IMAGE, build
 from edgecxr.deploy.build_arduino import build_arduino
 from edgecxr.deploy.build_zephyr import build_zephyr, used
 from edgecxr.errors import FlashError, MissingPackageError, UsageError
+from tests.bundles import write_bundle
 
 CXR3 = Path(__file__).parents[2] / "models" / "cxr3"
 
@@ -29,6 +31,16 @@ def test_a_missing_tool_is_named_before_any_work(
     with pytest.raises(MissingPackageError, match=sentence):
         build(Bundle.open(CXR3), board, folder=tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_bundle_s_name_is_no_path_of_the_build(tiny_models: Path, tmp_path: Path) -> None:
+    """Opening a bundle refuses such a name; the build would not use it either."""
+    bundle = write_bundle(tmp_path / "b", tiny_models)
+    victim = tmp_path / "victim"
+    named = bundle.manifest.model_copy(update={"name": str(victim)})
+    image = build(replace(bundle, manifest=named), "host", folder=tmp_path / "built")
+    assert image.path == tmp_path / "built" / "host-int8" / IMAGE
+    assert {path.name for path in tmp_path.iterdir()} == {"b", "built"}
 
 
 @pytest.mark.parametrize("board", ["host", "stm32f405"])
