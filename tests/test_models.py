@@ -32,6 +32,11 @@ def test_the_bundle_is_complete_and_from_real_images(bundle: Bundle) -> None:
     assert not bundle.manifest.synthetic_data
 
 
+def test_the_card_and_the_curve_are_recorded(bundle: Bundle) -> None:
+    """After a change of the card: `edgecxr card models/NAME`."""
+    assert set(bundle.manifest.documents or {}) == {"card", "curve", "curve_picture"}
+
+
 def test_the_int8_input_is_pixel_minus_128(bundle: Bundle) -> None:
     graph = read_tflite(bundle.path("int8").read_bytes())
     quantization = graph.tensor(graph.inputs[0]).quantization

@@ -18,7 +18,7 @@ import pytest
 
 from edgecxr.cli.main import run
 from edgecxr.core.bundle import Bundle
-from edgecxr.deploy.build import HOST, Image, build
+from edgecxr.deploy.build import HOST, IMAGE, Image, build
 from edgecxr.deploy.emulate import emulated_terminal
 from tests.bundles import write_bundle
 from tests.deploy.programs import Program, arduino_cli
@@ -180,7 +180,7 @@ def test_a_dry_run_builds_the_real_image_and_keeps_it(
     asked = ["flash", "--board", "stm32f405", "--model", str(bundle.folder), "--dry-run", "--json"]
     assert run([*asked, "--out", str(tmp_path / "out")]) == 0
     report = json.loads(capsys.readouterr().out)
-    image = tmp_path / "out" / "stm32f405-int8" / "tiny.elf"
+    image = tmp_path / "out" / "stm32f405-int8" / IMAGE
     assert image.exists()
     assert report["steps"][0].endswith(str(image))
     assert 0 < report["ram_bytes"] < report["ram_available_bytes"]
