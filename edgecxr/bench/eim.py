@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecxr.core.preprocess import Preprocessing
+from edgecxr.core.text import fault_of_labels
 from edgecxr.errors import DeviceError, MissingPackageError
 
 SUFFIX = ".eim"
@@ -106,10 +107,16 @@ def _info(path: Path, hello: dict[str, Any]) -> EimInfo:
             f"expected an image classifier in {path}, found {kind or 'no kind of model'} with "
             f"{width}×{height} pixels; give an .eim that classifies images"
         )
+    labels = tuple(str(label) for label in parameters.get("labels", ()))
+    fault = fault_of_labels(labels)
+    if fault is not None:
+        raise DeviceError(
+            f"expected different labels that can be printed in {path}, found {fault}; make it anew"
+        )
     resize = parameters.get("image_resize_mode")
     return EimInfo(
         name=str(hello.get("project", {}).get("name", path.stem)),
-        labels=tuple(str(label) for label in parameters.get("labels", ())),
+        labels=labels,
         height=height,
         width=width,
         channels=int(parameters.get("image_channel_count", 1)),

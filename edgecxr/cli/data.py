@@ -11,6 +11,7 @@ import typer
 from edgecxr.cli import common, data_audit, data_pool
 from edgecxr.cli.terminal import show
 from edgecxr.core.table import Part, Table, facts
+from edgecxr.core.text import one_line
 
 if TYPE_CHECKING:
     from edgecxr.data.info import DatasetInfo, Range
@@ -92,7 +93,7 @@ def phantom(
         )
     else:
         total = sum(sum(split.values()) for split in counts.values())
-        common.say(f"{total} SYNTHETIC images are in {folder}.")
+        common.say(f"{total} SYNTHETIC images are in {one_line(str(folder))}.")
 
 
 @app.command("cache")
@@ -115,7 +116,9 @@ def cache_command(
     else:
         what = "freed" if clear else "in use; --clear removes them"
         sets_of = "1 set" if len(sets) == 1 else f"{len(sets)} sets"
-        common.say(f"{sets_of} of decoded images in {folder}, {size / 1e6:,.1f} MB {what}")
+        common.say(
+            f"{sets_of} of decoded images in {one_line(str(folder))}, {size / 1e6:,.1f} MB {what}"
+        )
 
 
 def _parts(info: DatasetInfo) -> list[Part]:
@@ -133,7 +136,7 @@ def _parts(info: DatasetInfo) -> list[Part]:
     copies = [f"  {' = '.join(group)}" for group in info.copies]
     if copies:
         copies.insert(0, "Files with the same content:")
-    lines = ["\n".join(part) for part in (copies, [*warnings, *listed]) if part]
+    lines = ["\n".join(map(one_line, part)) for part in (copies, [*warnings, *listed]) if part]
     return [Table(["class", *splits, "total"], rows), facts(_facts(info)), *lines]
 
 

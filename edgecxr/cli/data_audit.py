@@ -11,6 +11,7 @@ import typer
 from edgecxr.cli import common
 from edgecxr.cli.terminal import show
 from edgecxr.core.table import Part, Table
+from edgecxr.core.text import one_line
 
 if TYPE_CHECKING:
     from edgecxr.data.audit.finding import AuditReport, Finding, SetSummary
@@ -90,7 +91,7 @@ def _about(each: SetSummary) -> str:
     splits = ", ".join(f"{name} {count}" for name, count in each.splits.items())
     labels = ", ".join(f"{name} {count}" for name, count in each.labels.items())
     note = " SYNTHETIC." if each.synthetic else ""
-    return f"{each.name}: {each.images} images ({splits}; {labels}).{note}"
+    return one_line(f"{each.name}: {each.images} images ({splits}; {labels}).{note}")
 
 
 def _finding(number: int, finding: Finding) -> str:
@@ -102,7 +103,7 @@ def _finding(number: int, finding: Finding) -> str:
         f"   Do: {finding.do}.",
     ]
     lines += [f"   - {' = '.join(names)}" for names in finding.examples[:3]]
-    return "\n".join(lines)
+    return "\n".join(map(one_line, lines))
 
 
 def _told(sets: list[SetSummary]) -> Table:

@@ -11,6 +11,7 @@ import typer
 from edgecxr.cli import common
 from edgecxr.cli.terminal import show
 from edgecxr.core.table import Part, Table
+from edgecxr.core.text import one_line
 
 if TYPE_CHECKING:
     from edgecxr.data.pool import PoolReport
@@ -85,12 +86,14 @@ def pool(
 def _parts(report: PoolReport) -> list[Part]:
     counts = [*report.labels.items(), ("all images", report.images)]
     parts: list[Part] = [
-        f"{report.out}: {report.images} images of {report.patients} patients, away from "
-        f"{report.target_images} images of {', '.join(report.away_from)}.",
+        one_line(
+            f"{report.out}: {report.images} images of {report.patients} patients, away from "
+            f"{report.target_images} images of {', '.join(report.away_from)}."
+        ),
         Table(["class", "images"], [[label, str(count)] for label, count in counts]),
     ]
     if report.left_out:
         width = max(len(str(count)) for count in report.left_out.values())
         rows = [f"{count:>{width}}  {reason}" for reason, count in report.left_out.items()]
-        parts.append("\n".join(["Left out (--json lists them):", *rows]))
+        parts.append("\n".join(["Left out (--json lists them):", *map(one_line, rows)]))
     return parts

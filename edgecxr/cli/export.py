@@ -18,6 +18,7 @@ from edgecxr.cli.common import (
 from edgecxr.cli.terminal import show
 from edgecxr.core import table
 from edgecxr.core.table import Table
+from edgecxr.core.text import one_line
 from edgecxr.deploy.build_eim import MACHINES
 from edgecxr.export.formats import (
     DEFAULT_NAMESPACE,
@@ -159,5 +160,7 @@ def _print(facts: dict[str, Any], result: Export) -> None:
     width = max(len(what) for what, _ in rows) + 12
     files = [(file["path"], f"{file['bytes']:,}") for file in facts["files"]]
     lines = [f"  {path:<{width}}{size:>10} bytes" for path, size in files]
-    written = Table((facts["out"], "bytes"), files, plain="\n".join([facts["out"], *lines]))
+    written = Table(
+        (facts["out"], "bytes"), files, plain="\n".join(map(one_line, [facts["out"], *lines]))
+    )
     show([table.facts(rows), written, f"Next: {result.next_step}."])

@@ -40,6 +40,7 @@ from edgecxr.cli import (
 )
 from edgecxr.cli import run as run_program
 from edgecxr.core.signature import KEY_VARIABLE
+from edgecxr.core.text import lines
 from edgecxr.errors import EXIT_INTERRUPTED, EdgecxrError
 
 VERBS = (
@@ -161,7 +162,7 @@ def run(arguments: list[str]) -> int:
         return _fail(message, error.exit_code, arguments) if message else error.exit_code
     except EdgecxrError as error:
         if common.settings.verbose:
-            traceback.print_exc()
+            typer.echo(lines(traceback.format_exc()), err=True)
         return _fail(str(error), error.exit_code, arguments)
     except (KeyboardInterrupt, typer.Abort):
         return _fail("interrupted", EXIT_INTERRUPTED, arguments)
@@ -171,7 +172,7 @@ def run(arguments: list[str]) -> int:
         return 1
     except OSError as error:
         if common.settings.verbose:
-            traceback.print_exc()
+            typer.echo(lines(traceback.format_exc()), err=True)
         if error.filename is None:  # our own output, so JSON has nowhere to go
             common.note(f"edgecxr: the output could not be written: {error.strerror or error}")
             return 1

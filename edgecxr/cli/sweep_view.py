@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from edgecxr.cli import common
 from edgecxr.core.table import Part, Table
+from edgecxr.core.text import one_line
 
 if TYPE_CHECKING:
     from edgecxr.core.evidence import Evidence, PrecisionSpread, Spread
@@ -113,7 +114,7 @@ def _table() -> Iterator[Callable[[Event], None]]:
 
         def on_event(event: Event) -> None:
             if event.text and event.text not in ("started", "done"):
-                console.print(_line(event), highlight=False, markup=False)
+                console.print(one_line(_line(event)), highlight=False, markup=False)
             head = _count(event.progress) + left(event.progress)
             shown = _rows(event.progress, room=max(1, console.height - 4))
             live.update(Group(head, shown), refresh=True)
@@ -145,7 +146,7 @@ def _rows(progress: Mapping[str, Progress], room: int) -> Any:
 
 def report(result: SweepResult, out: Path) -> list[Part]:
     """The settings with their figures over the seeds, best first."""
-    files = f"Bundles, logs and sweep.json are in {out}."
+    files = one_line(f"Bundles, logs and sweep.json are in {out}.")
     if not result.summary:
         return [files]
     parts: list[Part] = [_settings_table(result, "validation")]

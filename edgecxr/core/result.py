@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from edgecxr.core.table import Bar, Bars, Part, Table
+from edgecxr.core.text import one_line
 
 NOT_MEASURED = "–"
 MIB = 1024 * 1024
@@ -289,7 +290,7 @@ def bench_parts(result: BenchResult, *, markdown: bool = False) -> list[Part]:
     cells = [[cell(row) for _, cell in kept] for row in result.rows]
     table = Table([header for header, _ in kept], cells, text=_TEXT_COLUMNS)
     bullet = "- " if markdown else "  "
-    notes = "\n".join(f"{bullet}{line}" for line in [*_summary(result), *result.notes])
+    notes = "\n".join(bullet + one_line(line) for line in [*_summary(result), *result.notes])
     return [table, *_latency_bars(done), notes]
 
 

@@ -14,7 +14,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from edgecxr.bench.eim import _info
 from edgecxr.cli import main
+from edgecxr.errors import DeviceError
 
 pytestmark = [
     pytest.mark.skipif(
@@ -97,3 +99,14 @@ def test_what_is_no_program_is_refused(
     missing = ["run", str(tmp_path / "none.eim"), str(photos[0])]
     found = said(missing, capsys, code=3)
     assert "found none; name an .eim file" in found["error"]
+
+
+@pytest.mark.parametrize("labels", [["a", "a"], ["a", " "], ["a", "\x1b[2Jb"], ["a"]])
+def test_labels_of_a_strange_program_are_checked(labels: list[str]) -> None:
+    """Two of one name were one bar, with the score of the last."""
+    parameters = {"image_input_height": 96, "image_input_width": 96, "labels": labels}
+    hello = {"model_parameters": {**parameters, "model_type": "classification"}}
+    with pytest.raises(
+        DeviceError, match="expected different labels that"
+    ):
+        _info(Path("x.eim"), hello)
