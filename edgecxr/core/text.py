@@ -79,6 +79,8 @@ def fault_of_name(name: str) -> str | None:
     """
     if name in ("", ".", ".."):
         return "empty, or one that stands for a folder"
+    if name.startswith("-"):
+        return "that a command would take for an option"
     return _fault(name) or ("with a slash or a backslash" if set(name) & set("/\\") else None)
 
 

@@ -106,7 +106,5 @@ def test_labels_of_a_strange_program_are_checked(labels: list[str]) -> None:
     """Two of one name were one bar, with the score of the last."""
     parameters = {"image_input_height": 96, "image_input_width": 96, "labels": labels}
     hello = {"model_parameters": {**parameters, "model_type": "classification"}}
-    with pytest.raises(
-        DeviceError, match="expected different labels that"
-    ):
+    with pytest.raises(DeviceError, match="expected different labels that"):
         _info(Path("x.eim"), hello)

@@ -102,6 +102,7 @@ def test_tables_bars_and_texts_are_safe_for_a_terminal() -> None:
         "\x1b[2J",
         " ",
         "x" * 101,
+        "-rf",
         "\u202ea",
     ],
 )
