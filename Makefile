@@ -14,7 +14,8 @@ EPOCHS ?= 60
 FUZZ_SECONDS ?= 600
 # Processes of the tests. A file's tests stay together, so that what they share is made once.
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
-PYTEST = $(BIN)/pytest -n '$(JOBS)' --dist loadfile
+# numpy's own threads would only wait for each other beside them.
+PYTEST = OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/pytest -n '$(JOBS)' --dist loadfile
 # Of `make papers`: PAPERS= runs the full settings.
 PAPERS ?= --reduced
 SOURCE = $(if $(DATA),$(DATA),runs/phantoms)

@@ -17,6 +17,7 @@ from PIL import Image
 from edgecxr.cli import main
 
 pytestmark = [
+    pytest.mark.heavy,
     pytest.mark.skipif(
         importlib.util.find_spec("edge_impulse_linux") is None, reason="needs edge-impulse-linux"
     ),

@@ -15,6 +15,8 @@ from edgecxr.training.fit import fit
 from edgecxr.training.settings import TrainingSettings
 from edgecxr.training.tf import start_tensorflow
 
+pytestmark = pytest.mark.heavy
+
 SETTINGS = TrainingSettings(
     architecture="dhanapal_cnn", width_multiplier=0.05, epochs=4, batch=8, dropout=0.2,
     warmup_epochs=1, seed=3,

@@ -18,6 +18,8 @@ from tests.export.compiled.graphs import RandomGraph, graphs
 from tests.export.compiled.host import WARNINGS, cc, plan_of
 from tests.export.flat import small_classifier
 
+pytestmark = pytest.mark.heavy
+
 TARGETS = [
     ("gcc", ("-std=c99",)),
     ("clang", ("-std=c99",)),
