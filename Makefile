@@ -12,6 +12,10 @@ DATA ?=
 MODEL ?= runs/$(if $(DATA),$(shell basename '$(DATA)' .csv),phantom)
 EPOCHS ?= 60
 FUZZ_SECONDS ?= 600
+# Processes of the tests. A file's tests stay together, so that what they share is made once.
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+# numpy's own threads would only wait for each other beside them.
+PYTEST = OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/pytest -n '$(JOBS)' --dist loadfile
 # Of `make papers`: PAPERS= runs the full settings.
 PAPERS ?= --reduced
 SOURCE = $(if $(DATA),$(DATA),runs/phantoms)
@@ -19,7 +23,7 @@ SOURCE = $(if $(DATA),$(DATA),runs/phantoms)
 TO_FLASH = $(if $(filter file,$(origin MODEL)),models/cxr3,$(MODEL))
 FIRMWARE = firmware/generated/$(shell basename '$(MODEL)')
 
-.PHONY: help setup tools quantize test test-all test-pi lint format flash benchmark fuzz papers pictures clean
+.PHONY: help setup tools quantize test test-fast test-all test-pi lint format flash benchmark fuzz papers pictures release clean
 .DELETE_ON_ERROR:
 
 help:
@@ -27,12 +31,14 @@ help:
 	@echo 'make quantize DATA=dir MODEL=dir   the main job on your images'
 	@echo 'make flash BOARD=id                firmware onto the board that is attached (MODEL=dir PORT=port)'
 	@echo 'make test                          lint, types and tests'
+	@echo 'make test-fast                     the unit tests, in a minute'
 	@echo 'make test-all                      the slow tests too'
 	@echo 'make test-pi                       an old Raspberry Pi'"'"'s Python environment, with tflite-runtime'
 	@echo 'make benchmark                     instructions, RAM and flash of the compiled runtime'
 	@echo 'make fuzz                          hostile bytes for the wire and an eim, FUZZ_SECONDS (600)'
 	@echo 'make papers DATA_ROOT=dir           every experiment of the papers, at its reduced setting'
 	@echo 'make format                        format the code'
+	@echo 'make release                       the wheel, tried in a clean environment outside the checkout'
 
 setup: $(READY)
 
@@ -83,11 +89,14 @@ tools:
 		ssh=openssh-client /usr/sbin/sshd=openssh-server
 
 test: tools lint
-	@$(BIN)/pytest -m 'not slow'
+	@$(PYTEST) -m 'not slow'
+
+test-fast: $(READY)
+	@$(PYTEST) -m 'not slow and not pipeline and not heavy'
 
 test-all: tools lint
 	@scripts/packages chromium=chromium
-	@$(BIN)/pytest
+	@$(PYTEST)
 
 test-pi: $(READY)
 	@$(BIN)/pytest tests/pipeline/test_old_pi.py
@@ -111,6 +120,9 @@ ifdef DATA_ROOT
 else
 	@$(BIN)/edgecxr reproduce --all --quick
 endif
+
+release: $(READY)
+	@scripts/release '$(BIN)/python' dist
 
 pictures: $(READY)
 	@scripts/packages chromium=chromium

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tests.bundles import write_bundle
 from tests.images import blocky_images
 from tests.keys import Keys, make_keys
+from tests.shared import made_once
 
 # The same examples in every run, and no deadline: CI's machines pause.
 settings.register_profile("edgecxr", derandomize=True, deadline=None)
@@ -28,7 +29,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 @pytest.fixture(scope="session")
 def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with ``int8.tflite`` and ``float32.tflite`` of one tiny 3-class classifier."""
-    return made_models(tmp_path_factory.mktemp("tiny"), "ours")
+    return made_once(tmp_path_factory, "tiny", lambda folder: make_models(folder, "ours"))
 
 
 @pytest.fixture(scope="session")
@@ -36,10 +37,10 @@ def foreign_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with RGB models as other tools make them: ``unit-`` (trained on 0 to 1) and
     ``signed-`` (-1 to 1), each ``float32.tflite``, ``int8.tflite`` and ``uint8.tflite``; and with
     ends that differ, ``signed-uint8-int8``, ``signed-int8-uint8`` and ``signed-uint8-float32``."""
-    return made_models(tmp_path_factory.mktemp("foreign"), "foreign")
+    return made_once(tmp_path_factory, "foreign", lambda folder: make_models(folder, "foreign"))
 
 
-def made_models(folder: Path, what: str) -> Path:
+def make_models(folder: Path, what: str) -> None:
     if importlib.util.find_spec("tensorflow") is None:
         pytest.skip("needs tensorflow to make the tiny models")
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
@@ -51,7 +52,6 @@ def made_models(folder: Path, what: str) -> Path:
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    return folder
 
 
 @pytest.fixture(scope="session")

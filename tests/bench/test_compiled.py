@@ -13,6 +13,8 @@ from tests.export.compiled.reference import Reference
 from tests.export.flat import FlatModel
 from tests.images import blocky_images
 
+pytestmark = pytest.mark.heavy
+
 MODELS = Path(__file__).resolve().parents[2] / "models"
 
 

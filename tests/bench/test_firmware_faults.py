@@ -20,6 +20,8 @@ from tests.bench.test_device import MARGIN_S, faults_of
 from tests.bench.virtual_firmware import Firmware, build
 from tests.bundles import write_bundle
 
+pytestmark = pytest.mark.heavy
+
 RUNS = 500
 USB_TURN_S = 0.016
 """The longest that a USB serial chip keeps a few bytes back (FTDI's default latency timer)."""

@@ -21,6 +21,8 @@ from edgecxr.core.result import BenchRow
 from edgecxr.core.tflm import measure_arena
 from edgecxr.errors import DataError
 
+pytestmark = pytest.mark.heavy
+
 QUICK = Settings(runs=5, warmup=1)
 
 

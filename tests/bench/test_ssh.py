@@ -30,10 +30,13 @@ from edgecxr.errors import (
 )
 from tests import sshd
 
-pytestmark = pytest.mark.skipif(
-    not Path(sshd.SSHD).exists() or shutil.which("ssh") is None,
-    reason="needs OpenSSH's server and client; `make tools` installs them",
-)
+pytestmark = [
+    pytest.mark.heavy,
+    pytest.mark.skipif(
+        not Path(sshd.SSHD).exists() or shutil.which("ssh") is None,
+        reason="needs OpenSSH's server and client; `make tools` installs them",
+    ),
+]
 QUICK = ["--runtime", "litert-reference", "--precision", "int8", "--runs", "2", "--warmup", "0"]
 FULL_DISK = 'mkdir -p {0} && mount -t tmpfs -o size=64k none {0} && exec "$@"'
 PATIENCE_S = 60

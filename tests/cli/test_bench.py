@@ -15,6 +15,8 @@ from edgecxr.cli.main import run
 from edgecxr.core.process import module_command
 from edgecxr.core.result import BenchResult
 
+pytestmark = pytest.mark.heavy
+
 QUICK = ["--runs", "5", "--warmup", "1"]
 
 

@@ -19,6 +19,8 @@ from edgecxr.deploy.build import HOST, build
 from edgecxr.deploy.emulate import emulated
 from tests.bundles import write_bundle
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.fixture(scope="module")
 def decided(tiny_models: Path, tiny_images, tmp_path_factory) -> Bundle:

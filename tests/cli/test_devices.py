@@ -29,6 +29,8 @@ from tests.bundles import write_bundle
 from tests.cli.test_bench import pictures  # noqa: F401  (a fixture)
 from tests.images import blocky_images
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.fixture(scope="module")
 def bundle(tiny_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:

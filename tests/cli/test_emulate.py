@@ -16,6 +16,8 @@ from edgecxr.cli.main import run
 from edgecxr.core.process import module_command, module_environment
 from edgecxr.errors import EXIT_INTERRUPTED
 
+pytestmark = pytest.mark.heavy
+
 CXR3 = Path(__file__).parents[2] / "models" / "cxr3"
 SECONDS = 30
 NAME = b"m-name-dut-[edgecxr]\r\n"

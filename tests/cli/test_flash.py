@@ -24,6 +24,8 @@ from tests.bundles import write_bundle
 from tests.deploy.programs import Program, arduino_cli
 from tests.deploy.simulated import IN_BOOTLOADER, NANO, Plan, Simulated, Terminal, terminals
 
+pytestmark = pytest.mark.heavy
+
 BOOTLOADER = "/dev/in-bootloader"
 
 

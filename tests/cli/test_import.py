@@ -20,6 +20,8 @@ from edgecxr.core.tflm import TflmInterpreter
 from edgecxr.export import foreign
 from edgecxr.export.foreign import adapt
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.mark.parametrize("precision", ["int8", "float32"])
 def test_a_foreign_model_becomes_a_bundle_that_classifies_and_is_exported(

@@ -15,6 +15,8 @@ from edgecxr.cli.main import run
 from edgecxr.demo.app import make_app
 from tests.dicoms import MARK, MARKS, write_dicom
 
+pytestmark = pytest.mark.heavy
+
 EACH = 4
 QUICK = ("--split", "test", "--runtime", "litert", "--runs", "1", "--warmup", "0")
 

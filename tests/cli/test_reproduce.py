@@ -112,7 +112,7 @@ def test_a_recipe_with_a_pool_pre_trains_first(
 ) -> None:
     recipe = find("pneumonia_edgecxr")
     assert recipe.pool is not None
-    small = {"epochs": 1, "size": 32, "batch": 8, "validation-share": 0.25}
+    small = {"arch": "simple_cnn", "epochs": 1, "size": 32, "batch": 8, "validation-share": 0.25}
     pool = recipe.pool.model_copy(update={"train": {**recipe.pool.train, **small}})
     smaller = recipe.model_copy(update={"train": {**recipe.train, **small}, "pool": pool})
     monkeypatch.setattr("edgecxr.recipes.recipe.find", lambda _: smaller)

@@ -19,6 +19,7 @@ from edgecxr.cli import main
 from edgecxr.errors import DeviceError
 
 pytestmark = [
+    pytest.mark.heavy,
     pytest.mark.skipif(
         importlib.util.find_spec("edge_impulse_linux") is None, reason="needs edge-impulse-linux"
     ),

@@ -14,6 +14,8 @@ from edgecxr.core.result import BenchResult
 from tests.emulated.conftest import CXR3
 from tests.emulated.test_dsp_bits import pictures
 
+pytestmark = pytest.mark.heavy
+
 LABELS = ("COVID-19", "Normal", "Virus")
 IMAGES = 30
 BOARDS = {"mps2-an386": (4 << 20, 4 << 20), "stm32f405": (1 << 20, 128 << 10)}

@@ -25,6 +25,8 @@ from tests.emulated.conftest import CXR3
 from tests.emulated.test_dsp_bits import pictures
 from tests.export.compiled.reference import Reference
 
+pytestmark = pytest.mark.heavy
+
 BARE_METAL = [board.id for board in boards().values() if board.build_system == "baremetal"]
 IMAGES = 3
 SECONDS = 30.0

@@ -11,6 +11,8 @@ from benchmarks.engine.measure import compile_model, run_tool
 from edgecxr.core.firmware import KERNELS
 from edgecxr.deploy.toolchain import ARM_GCC
 
+pytestmark = pytest.mark.heavy
+
 STRICT = ("-mthumb", "-O2", "-Wall", "-Wextra", "-Werror", "-Wconversion", f"-I{KERNELS}")
 CORES = {
     "cortex-m0": (),

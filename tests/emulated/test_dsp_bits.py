@@ -19,6 +19,8 @@ from tests.export.compiled.host import inputs_of, plan_of
 from tests.export.compiled.reference import Reference
 from tests.export.compiled.test_exact import quick
 
+pytestmark = pytest.mark.heavy
+
 BATCH = 16
 
 

@@ -16,6 +16,8 @@ import pytest
 from benchmarks.engine.measure import M4, measure
 from benchmarks.engine.run import ROOT, image, row
 
+pytestmark = pytest.mark.heavy
+
 RESULTS = ROOT / "benchmarks" / "results" / "engine.json"
 RISE = 1.01
 GOALS = {"instructions": 8_800_000, "ram_bytes": 14 * 1024, "code_bytes": 10_000}

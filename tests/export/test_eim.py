@@ -32,6 +32,8 @@ from edgecxr.errors import DeviceError, ModelError
 from edgecxr.export.eim_server import Framing, json_text
 from tests.bundles import write_bundle
 
+pytestmark = pytest.mark.heavy
+
 # Braces would end the SDK's object too early; the name has a quote and a slash of its own.
 LABELS = ("a{", 'b"\\', "ç}")
 ELEMENTS = 96 * 96

@@ -18,6 +18,8 @@ from edgecxr.export.formats import FORMATS, Export, Runtime, Settings, write_exp
 from edgecxr.export.platforms import ARDUINO_TFLM, SKETCH, library_name
 from edgecxr.export.source import open_source
 
+pytestmark = pytest.mark.heavy
+
 CXR3 = Path(__file__).parents[2] / "models" / "cxr3"
 ARENA = 100_000  # given, so that no test here needs tflite-micro
 REQUIRED = ("name", "version", "author", "maintainer", "sentence", "paragraph", "category")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import pickle
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -10,6 +11,7 @@ import pytest
 
 from edgecxr.core.bundle import Bundle
 from edgecxr.deploy.build import Image, build
+from tests.shared import made_once
 
 ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "firmware" / "src"
@@ -23,7 +25,13 @@ def host_image(tmp_path_factory: pytest.TempPathFactory) -> Image:
     if shutil.which("cc") is None:
         pytest.skip("needs a C compiler")
     bundle = Bundle.open(ROOT / "models" / "cxr3")
-    return build(bundle, "host", folder=tmp_path_factory.mktemp("host"))
+
+    def make(folder: Path) -> None:
+        (folder / "image").write_bytes(pickle.dumps(build(bundle, "host", folder=folder)))
+
+    folder = made_once(tmp_path_factory, "host-image", make)
+    image: Image = pickle.loads((folder / "image").read_bytes())
+    return image
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,8 @@ from edgecxr.core.interpreter import open_interpreter
 from edgecxr.deploy.build import Image
 from tests.firmware.conftest import ROOT
 
+pytestmark = pytest.mark.heavy
+
 SIZE = 96 * 96
 LOAD = b"db load %d%%" % SIZE
 PICTURE = np.random.default_rng(3).integers(0, 256, SIZE, dtype=np.uint8).tobytes()

@@ -3,15 +3,21 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.shared import made_once
+
 TRAIN = ("--epochs", "3", "--width", "0.1", "--validation-share", "0.25", "--batch", "16")
+SMALL = (*TRAIN, "--arch", "simple_cnn")
+"""Where any network will do: this one is traced in a third of the time."""
 
 
 @dataclass(frozen=True)
@@ -35,19 +41,22 @@ def edgecxr(*arguments: str | Path, **environment: str) -> Outcome:
 
 @pytest.fixture(scope="session")
 def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("data") / "phantoms"
-    made = edgecxr("data", "phantom", folder, "--train", "24", "--val", "0", "--test", "10")
-    assert made.exit_code == 0, made.err
-    return folder
+    def make(folder: Path) -> None:
+        sizes = ("--train", "24", "--val", "0", "--test", "10")
+        made = edgecxr("data", "phantom", folder / "phantoms", *sizes)
+        assert made.exit_code == 0, made.err
+
+    return made_once(tmp_path_factory, "data", make) / "phantoms"
 
 
 @pytest.fixture(scope="session")
 def trained(phantoms: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
     """A bundle as `train` leaves it; do not change it."""
-    folder = tmp_path_factory.mktemp("models") / "tiny"
-    outcome = edgecxr("train", phantoms, "--out", folder, *TRAIN)
-    assert outcome.exit_code == 0, outcome.err
-    return folder, outcome
+
+    def make(folder: Path) -> None:
+        keep(folder, edgecxr("train", phantoms, "--out", folder / "tiny", *TRAIN))
+
+    return kept(made_once(tmp_path_factory, "trained", make))
 
 
 @pytest.fixture(scope="session")
@@ -55,10 +64,20 @@ def quantized(
     trained: tuple[Path, Outcome], phantoms: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, Outcome]:
     """A whole bundle; do not change it."""
-    import shutil
 
-    folder = tmp_path_factory.mktemp("models") / "tiny"
-    shutil.copytree(trained[0], folder)
-    outcome = edgecxr("quantize", folder, "--data", phantoms, "--representative", "30")
+    def make(folder: Path) -> None:
+        shutil.copytree(trained[0], folder / "tiny")
+        asked = ("quantize", folder / "tiny", "--data", phantoms, "--representative", "30")
+        keep(folder, edgecxr(*asked))
+
+    return kept(made_once(tmp_path_factory, "quantized", make))
+
+
+def keep(folder: Path, outcome: Outcome) -> None:
+    """What a command said, for the other processes of the run."""
     assert outcome.exit_code == 0, outcome.err
-    return folder, outcome
+    (folder / "outcome.json").write_text(json.dumps(asdict(outcome)))
+
+
+def kept(folder: Path) -> tuple[Path, Outcome]:
+    return folder / "tiny", Outcome(**json.loads((folder / "outcome.json").read_text()))

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.pipeline.conftest import TRAIN, Outcome, command, edgecxr
+from tests.pipeline.conftest import SMALL, TRAIN, Outcome, command, edgecxr
 
 pytestmark = pytest.mark.pipeline
 
@@ -49,14 +49,14 @@ def test_a_killed_run_resumes_to_the_same_model(
 
 
 def test_ctrl_c_is_one_line_and_130(phantoms: Path, tmp_path: Path) -> None:
-    arguments = command("train", phantoms, "--out", tmp_path / "tiny", *TRAIN, "--epochs", "500")
+    arguments = command("train", phantoms, "--out", tmp_path / "tiny", *SMALL, "--epochs", "500")
     process = start_and_stop(arguments, tmp_path / "tiny.training", signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert err.splitlines()[-1] == "edgecxr: interrupted"
     assert "Traceback" not in err
     assert not (tmp_path / "tiny").exists()
-    again = edgecxr("train", phantoms, "--out", tmp_path / "tiny", *TRAIN)
+    again = edgecxr("train", phantoms, "--out", tmp_path / "tiny", *SMALL)
     assert again.exit_code == 2
     assert "go on with --resume, or drop it with --force" in again.err
 
@@ -102,12 +102,12 @@ def test_an_unreadable_image_stops_training_and_can_be_skipped(
     shutil.copytree(phantoms, tmp_path / "data")
     broken = next((tmp_path / "data" / "train" / "normal").glob("*.png"))
     broken.write_bytes(broken.read_bytes()[:300])
-    outcome = edgecxr("train", tmp_path / "data", "--out", tmp_path / "m", *TRAIN)
+    outcome = edgecxr("train", tmp_path / "data", "--out", tmp_path / "m", *SMALL)
     assert outcome.exit_code == 1
     assert broken.name in outcome.err
     assert not (tmp_path / "m").exists()
     skipped = edgecxr(
-        "train", tmp_path / "data", "--out", tmp_path / "m", *TRAIN, "--skip-unreadable", "--json",
+        "train", tmp_path / "data", "--out", tmp_path / "m", *SMALL, "--skip-unreadable", "--json",
         "--epochs", "1",
     )  # fmt: skip
     assert skipped.exit_code == 0, skipped.err

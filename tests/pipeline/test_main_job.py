@@ -14,7 +14,7 @@ from PIL import Image
 
 from edgecxr.core.bundle import Bundle
 from edgecxr.core.interpreter import open_interpreter
-from tests.pipeline.conftest import TRAIN, Outcome, edgecxr
+from tests.pipeline.conftest import SMALL, TRAIN, Outcome, edgecxr
 
 pytestmark = pytest.mark.pipeline
 
@@ -250,7 +250,7 @@ def test_teachers_are_heard_and_recorded(
     trained: tuple[Path, Outcome], phantoms: Path, tmp_path: Path
 ) -> None:
     taught = edgecxr(
-        "train", phantoms, "--out", tmp_path / "taught", *TRAIN, "--epochs", "1",
+        "train", phantoms, "--out", tmp_path / "taught", *SMALL, "--epochs", "1",
         "--teacher", trained[0], "--teacher", trained[0], "--temperature", "2",
     )  # fmt: skip
     assert taught.exit_code == 0, taught.err
@@ -261,7 +261,7 @@ def test_teachers_are_heard_and_recorded(
     for split in ("train", "test"):
         (tmp_path / "other" / split / "normal").rename(tmp_path / "other" / split / "healthy")
     refused = edgecxr(
-        "train", tmp_path / "other", "--out", tmp_path / "m", *TRAIN, "--teacher", trained[0]
+        "train", tmp_path / "other", "--out", tmp_path / "m", *SMALL, "--teacher", trained[0]
     )
     assert refused.exit_code == 2
     assert "has other classes than the model to train" in refused.err

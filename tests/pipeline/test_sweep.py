@@ -17,12 +17,12 @@ import pytest
 
 from edgecxr.core.bundle import Bundle
 from edgecxr.sweep.record import SweepResult
-from tests.pipeline.conftest import TRAIN, command, edgecxr
+from tests.pipeline.conftest import SMALL, command, edgecxr
 
 pytestmark = pytest.mark.pipeline
 
 # The last epoch, so that every epoch counts; and enough of them to be killed in.
-LONG = (*TRAIN, "--epochs", "20", "--select", "last")
+LONG = (*SMALL, "--epochs", "20", "--select", "last")
 PATIENCE = 600.0  # seconds; only a machine without a free processor needs them
 
 
@@ -130,7 +130,7 @@ def test_what_is_killed_or_interrupted_loses_nothing(phantoms: Path, tmp_path: P
 
 def test_a_sweep_of_seeds_and_settings(phantoms: Path, tmp_path: Path) -> None:
     options = ("--seeds", "1", "--set", "dropout=0.1,0.3", "--test")
-    arguments = sweep_command(phantoms, tmp_path / "out", (*TRAIN, "--epochs", "1"), *options)[3:]
+    arguments = sweep_command(phantoms, tmp_path / "out", (*SMALL, "--epochs", "1"), *options)[3:]
     first = edgecxr(*arguments)
     assert first.exit_code == 0, first.err
     result = SweepResult.model_validate_json(first.out)

@@ -16,6 +16,8 @@ from edgecxr.report.plots import bars
 from edgecxr.report.subjects import subjects
 from tests.report.results import HOSTILE, drawn, evaluated, results, wanted
 
+pytestmark = pytest.mark.heavy
+
 
 class Elements(HTMLParser):
     """Every element with its attributes, and the values of <data>."""

@@ -18,6 +18,8 @@ from edgecxr.training.fit import fit, plateau_rate, spec_of
 from edgecxr.training.settings import TrainingSettings
 from edgecxr.training.tf import start_tensorflow
 
+pytestmark = pytest.mark.heavy
+
 # What makes each small enough for a test; a width of 1 is fixed for some.
 WIDTHS = {"mobilenet_v1": 0.1, "mobilenet_v2": 0.35, "vgg19": 0.1, "complex_cnn": 0.25}
 SPEC = Spec(32, 32, 1, 3)

@@ -15,8 +15,11 @@ from edgecxr.training.fit import fit
 from edgecxr.training.settings import TrainingSettings
 from edgecxr.training.tf import start_tensorflow
 
+pytestmark = pytest.mark.heavy
+
 SETTINGS = TrainingSettings(
-    width_multiplier=0.05, epochs=4, batch=8, dropout=0.2, warmup_epochs=1, seed=3,
+    architecture="dhanapal_cnn", width_multiplier=0.05, epochs=4, batch=8, dropout=0.2,
+    warmup_epochs=1, seed=3,
     average_epochs=2, mixup=0.4, augmentation={"gamma": 0.3, "blur": 0.5, "noise": 0.05},
 )  # fmt: skip
 

@@ -16,6 +16,8 @@ from PIL import Image, ImageDraw, ImageFilter, ImageOps
 from edgecxr.cli import main
 from edgecxr.data.anatomy import draw
 
+pytestmark = pytest.mark.heavy
+
 EACH = {"train": 30, "test": 10}
 CLASSES = ("focal", "normal")
 DRAWN = {"focal": "focal_lobar", "normal": "normal"}

@@ -17,6 +17,8 @@ from tests.export.compiled.graphs import RandomGraph, graphs
 from tests.export.compiled.host import Kernels, inputs_of, plan_of
 from tests.export.compiled.reference import ENGINES, Reference
 
+pytestmark = pytest.mark.heavy
+
 BATCH = 12
 IMAGES = 3
 RELATIVE = 1e-5

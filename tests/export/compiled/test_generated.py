@@ -18,6 +18,8 @@ from tests.export.compiled.graphs import RandomGraph, graphs
 from tests.export.compiled.host import WARNINGS, cc, plan_of
 from tests.export.flat import small_classifier
 
+pytestmark = pytest.mark.heavy
+
 TARGETS = [
     ("gcc", ("-std=c99",)),
     ("clang", ("-std=c99",)),
@@ -83,26 +85,19 @@ def write_models(folder: Path, batch: list[bytes]) -> list[Path]:
 @pytest.mark.parametrize(
     ("compiler", "flags"), TARGETS, ids=lambda v: v if isinstance(v, str) else v[-1]
 )
-@pytest.mark.parametrize("precision", ["int8", "float32"])
 def test_it_compiles_everywhere_without_a_warning(
-    compiler: str, flags: tuple[str, ...], precision: str, tmp_path: Path
+    compiler: str, flags: tuple[str, ...], tmp_path: Path
 ) -> None:
-    plan = compile_graph(read_tflite(small_classifier(precision).pack())).plan
-    source = emit(plan, "net", ("a", 'b"c'))
-    (tmp_path / "net.h").write_text(source.header)
-    (tmp_path / "net.c").write_text(source.code)
-    for path in (tmp_path / "net.c", *sorted(KERNELS.glob("*.c"))):
-        cc(
-            compiler,
-            *flags,
-            *WARNINGS,
-            "-O2",
-            f"-I{KERNELS}",
-            "-c",
-            path,
-            "-o",
-            tmp_path / "object.o",
-        )
+    sources = sorted(KERNELS.glob("*.c"))
+    for precision in ("int8", "float32"):
+        plan = compile_graph(read_tflite(small_classifier(precision).pack())).plan
+        source = emit(plan, precision, ("a", 'b"c'))
+        (tmp_path / f"{precision}.h").write_text(source.header)
+        (tmp_path / f"{precision}.c").write_text(source.code)
+        sources.append(tmp_path / f"{precision}.c")
+    for path in sources:
+        target = tmp_path / "object.o"
+        cc(compiler, *flags, *WARNINGS, "-O2", f"-I{KERNELS}", "-c", path, "-o", target)
 
 
 @settings(

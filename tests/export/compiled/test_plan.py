@@ -15,6 +15,8 @@ from edgecxr.export.compiled.render import plan_facts
 from edgecxr.export.compiled.schedule import PUSH, streamable
 from edgecxr.export.reader import read_tflite
 
+pytestmark = pytest.mark.heavy
+
 MODELS = Path(__file__).resolve().parents[3] / "models"
 
 

@@ -12,6 +12,8 @@ from edgecxr.export.compiled.compile import compile_graph
 from edgecxr.export.reader import read_tflite
 from tests.export.flat import FlatModel, options, small_classifier
 
+pytestmark = pytest.mark.heavy
+
 MUTATIONS = 2500
 
 

@@ -15,6 +15,8 @@ import pytest
 from edgecxr.core.firmware import KERNELS
 from tests.export.compiled.host import WARNINGS, cc
 
+pytestmark = pytest.mark.heavy
+
 HARNESS = Path(__file__).with_name("fast_layers.c")
 SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 LAYERS = 3000
