@@ -15,7 +15,7 @@ from typing import Any
 from edgecxr.core.metrics import Evaluation
 from edgecxr.core.result import bench_parts, percent
 from edgecxr.core.table import Table, plain
-from edgecxr.core.text import NOTICE
+from edgecxr.core.text import NOTICE, one_line
 from edgecxr.core.text import markdown as _plain
 from edgecxr.errors import OutputError
 from edgecxr.optional import require
@@ -163,7 +163,7 @@ def _short(subject: Subject, about: About) -> list[str]:
 
 def _code(lines: Sequence[str]) -> str:
     """Fenced: what is indented after a list would belong to it."""
-    text = "\n".join(lines)
+    text = "\n".join(map(one_line, lines))
     fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
     return "\n".join([f"{fence}sh", text, fence])
 
